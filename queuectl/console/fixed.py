@@ -1,0 +1,262 @@
+"""A fixed deployment in the middle of a spike: what screenshots and the console's own tests are drawn from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from queuectl.model import (
+    Action,
+    AuditEntry,
+    Control,
+    Direction,
+    Drain,
+    FleetState,
+    JobDetail,
+    JobView,
+    Ledger,
+    LedgerState,
+    Operation,
+    Outcome,
+    Policy,
+    PoolState,
+    Preview,
+    QueueClass,
+    QueueSample,
+    QueueState,
+    Refill,
+    Sample,
+    Scale,
+    ServerState,
+    SetDirection,
+    SetPause,
+    SetShed,
+    Switch,
+    Undo,
+    UsageError,
+    WorkerState,
+)
+
+NOW_S = datetime(2025, 11, 24, 14, 2, 31, tzinfo=UTC).timestamp()
+SPIKE_BEGAN_S = NOW_S - 480
+HISTORY_S = 900
+
+_QUIET = {"security": (52.0, 12), "payment": (210.0, 120), "welcome": (64.0, 31), "legacy": (40.0, 3_401)}
+
+
+def _balanced(accepted: int, living: int, *, moved_out: int = 0, retried: int = 0) -> Ledger:
+    return Ledger(accepted=accepted, delivered=accepted - living - moved_out, moved_out=moved_out, retried=retried,
+                  state=LedgerState.BALANCED)  # fmt: skip
+
+
+def fleet() -> FleetState:
+    """Security, payment and welcome mail flow; forum digests drown; legacy is a queue of stock RQ."""
+    return FleetState(
+        taken_at_s=NOW_S,
+        server=ServerState("redis://10.0.0.5:6379/0", "redis", "7.0.15", 2_310_000_000, 8_000_000_000, clients=31),
+        queues=(_security(), _payment(), _welcome(), _forum(), _legacy()),
+        workers=_workers(),
+        pools=(
+            PoolState("critical", ("security", "payment"), 4, 4, 200, 124, 50, configured=4),
+            PoolState("bulk", ("forum", "welcome"), 12, 12, 600, 582, 50, "ana@mail-01", "spike from digest send",
+                      NOW_S + 410, 8),
+            PoolState("legacy", ("legacy",), None, 5, 5, 4, 1),
+        ),
+        hosts=("mail-01", "mail-02", "mail-03"),
+        leader="mail-01:4711",
+        managed=True,
+        events=audit(),
+    )  # fmt: skip
+
+
+def _security() -> QueueState:
+    return QueueState(
+        "security", Policy(QueueClass.PROTECTED, 600, 5, 100_000), version=3, depth=12, in_flight=9, oldest_s=0.3,
+        in_per_s=52.0, out_per_s=52.0, service_per_s=180.0, wait_p50_s=0.1, wait_p95_s=0.4, eta_s=0.0, workers=4,
+        slots=200, busy=22, ledger=_balanced(81_220, 21), depth_history=(9, 11, 10, 14, 12, 11, 13, 12),
+    )  # fmt: skip
+
+
+def _payment() -> QueueState:
+    return QueueState(
+        "payment", Policy(QueueClass.PROTECTED, 1_800, 10, 100_000), version=2, depth=120, in_flight=102, oldest_s=2.1,
+        in_per_s=210.0, out_per_s=210.0, service_per_s=420.0, wait_p50_s=0.6, wait_p95_s=2.4, eta_s=1.0, failed=3,
+        workers=4, slots=200, busy=124, ledger=_balanced(322_871, 225),
+        depth_history=(90, 110, 132, 101, 96, 140, 118, 120),
+    )  # fmt: skip
+
+
+def _welcome() -> QueueState:
+    return QueueState(
+        "welcome", Policy(QueueClass.NORMAL, 3_600, 60, 500_000), version=1, depth=31, in_flight=18, oldest_s=0.6,
+        in_per_s=64.0, out_per_s=64.0, service_per_s=110.0, wait_p50_s=0.2, wait_p95_s=0.9, eta_s=0.0, workers=12,
+        slots=600, busy=582, ledger=_balanced(98_104, 49), depth_history=(30, 28, 35, 33, 29, 36, 30, 31),
+    )  # fmt: skip
+
+
+def _forum() -> QueueState:
+    waiting = 48_112 + 412_330 + 744_000
+    return QueueState(
+        "forum", Policy(QueueClass.BULK, 4 * 3600, 600, 1_000_000),
+        direction=Control(Direction.LIFO, True, NOW_S + 811, NOW_S - 89, "ana@mail-01", "newest digests first", 119),
+        shed=Control(Switch.ON, True, NOW_S + 640, NOW_S - 260, "ana@mail-01", "digest spike, stale ones are worthless", 117),
+        version=9, depth=48_112, in_flight=564, surge=412_330, overflow=744_000, overflow_bytes=29_760_000,
+        shed_stored=12_480, scheduled=210, failed=12, oldest_s=1_068.0, in_per_s=5_012.0, out_per_s=600.0,
+        service_per_s=604.0, wait_p50_s=0.4, wait_p95_s=1.1, eta_s=math.inf, workers=12, slots=600, busy=582,
+        ledger=_balanced(1_934_012, waiting + 564 + 210 + 12, moved_out=12_480, retried=431),
+        depth_history=(4_100, 9_000, 15_800, 22_000, 29_400, 36_100, 42_900, 48_112),
+    )  # fmt: skip
+
+
+def _legacy() -> QueueState:
+    return QueueState(
+        "legacy", Policy(QueueClass.NORMAL), depth=3_401, in_flight=4, oldest_s=80.0, in_per_s=40.0, out_per_s=40.3,
+        service_per_s=40.3, eta_s=10_800.0, failed=7, workers=5, slots=5, busy=4, stock_workers=5, assisted=True,
+        ledger=Ledger(state=LedgerState.UNKNOWN), depth_history=(3_420, 3_418, 3_411, 3_409, 3_407, 3_404, 3_402, 3_401),
+    )  # fmt: skip
+
+
+def _workers() -> tuple[WorkerState, ...]:
+    ours = [
+        WorkerState(f"{pool}-{number:02}.{host}", host, 4_800 + number, queues, "busy", pool, 50, busy, 41_000 + number * 7,
+                    number % 3, 1.2, 5_400.0, f"{queues[0]}-8f2c{number:02}")
+        for pool, queues, amount, busy in (("critical", ("security", "payment"), 4, 31), ("bulk", ("forum", "welcome"), 12, 48))
+        for number, host in ((number, f"mail-0{number % 3 + 1}") for number in range(1, amount + 1))
+    ]  # fmt: skip
+    stock = [
+        WorkerState(f"a{number}c04f1d", "app-07", 910 + number, ("legacy",), "busy" if number < 5 else "idle", "legacy",
+                    1, int(number < 5), 9_100 + number, 1, 12.0, 86_400.0, stock=True)
+        for number in range(1, 6)
+    ]  # fmt: skip
+    return (*ours, *stock)
+
+
+def audit() -> tuple[AuditEntry, ...]:
+    """Newest first."""
+    return (
+        AuditEntry(119, NOW_S - 89, "ana@mail-01", "mode", "forum", "fifo", "lifo", "newest digests first", True),
+        AuditEntry(118, NOW_S - 190, "ana@mail-01", "scale", "bulk", "8", "12", "spike from digest send", True),
+        AuditEntry(117, NOW_S - 260, "ana@mail-01", "shed", "forum", "off", "on", "digest spike, stale ones are worthless",
+                   True),
+        AuditEntry(116, NOW_S - 301, "auto", "repair", "forum", "", "201 messages requeued", "worker bulk-07 died"),
+        AuditEntry(115, NOW_S - 3_900, "ben@mail-02", "pause", "legacy", "on", "off", "release done", undone_by=0),
+        AuditEntry(114, NOW_S - 4_500, "ben@mail-02", "pause", "legacy", "off", "on", "release 41", undone_by=115),
+    )  # fmt: skip
+
+
+def history(span_s: float = HISTORY_S) -> list[Sample]:
+    """One sample a second up to now; waves instead of noise, so that every run is the same."""
+    first = int(NOW_S - min(span_s, HISTORY_S))
+    return [Sample(at_s, _sampled(at_s)) for at_s in map(float, range(first, int(NOW_S) + 1))]
+
+
+def _sampled(at_s: float) -> dict[str, QueueSample]:
+    wave = math.sin(at_s / 23) + 0.5 * math.sin(at_s / 7)
+    quiet = {
+        name: QueueSample(int(depth * (1 + wave / 6)), int(depth * (1 + wave / 6)), 20, rate * (1 + wave / 20),
+                          rate * (1 + wave / 25), depth / rate, depth / rate * 2)
+        for name, (rate, depth) in _QUIET.items()
+    }  # fmt: skip
+    since = max(0.0, at_s - SPIKE_BEGAN_S)
+    spiking = since > 0
+    backlog = int(since / 480 * 1_204_442)
+    forum = QueueSample(min(backlog, 48_112), backlog, 564 if spiking else 90, 5_012 + 180 * wave if spiking else 92 + 5 * wave,
+                        600 + 9 * wave if spiking else 92 + 4 * wave, since * 2.225 if spiking else 0.8,
+                        30 + since / 3 if spiking else 1.1)  # fmt: skip
+    return {**quiet, "forum": forum}
+
+
+JOBS = tuple(
+    JobView(f"forum-nov-{900_000 - number:06}", "forum", "queued", 0.2 * number + 0.1, int(number % 17 == 5),
+            f"{'abcdefghij'[number % 10]}***@example.{('com', 'org', 'net')[number % 3]}  Your digest of 24 November")
+    for number in range(400)
+)  # fmt: skip
+
+
+class FixedLink:
+    """A link to the fixed deployment: every answer is the same each time, and committing changes nothing but the log."""
+
+    address = "redis://10.0.0.5:6379/0"
+    daemon = "remote"
+
+    def __init__(self) -> None:
+        self.state = fleet()
+        self.committed: list[tuple[Action, str, str]] = []
+        self.running: tuple[Operation, ...] = ()
+
+    async def fleet(self) -> FleetState:
+        return self.state
+
+    async def history(self, span_s: float) -> list[Sample]:
+        return history(span_s)
+
+    async def preview(self, action: Action) -> Preview:
+        return preview(action, self.state)
+
+    async def commit(self, preview: Preview, *, reason: str, typed: str) -> Outcome:
+        self.committed.append((preview.action, reason, typed))
+        return Outcome(119 + len(self.committed), f"{preview.headline}: done")
+
+    async def jobs(self, queue: str, state: str, offset: int, limit: int) -> list[JobView]:
+        jobs = JOBS if state == "queued" else JOBS[:3]
+        return [replace(job, queue=queue, state=state) for job in jobs[offset : offset + limit]]
+
+    async def job(self, job_id: str) -> JobDetail:
+        view = next((job for job in JOBS if job.job_id == job_id), None)
+        if view is None:
+            raise UsageError(f"there is no job {job_id!r} any more")
+        fields = {"created_at": "2025-11-24T13:44:43Z", "origin": view.queue, "timeout": "180", "status": view.state}
+        body = '{\n  "to": "a***@example.com",\n  "subject": "Your digest of 24 November",\n  "template": "digest"\n}'
+        return JobDetail(view, fields, body, "json", ())
+
+    async def operations(self) -> tuple[Operation, ...]:
+        return self.running
+
+    async def stop_operation(self, op_id: str) -> None:
+        self.running = tuple(operation for operation in self.running if operation.op_id != op_id)
+
+    async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
+        return self.state.events[:limit]
+
+    async def close(self) -> None:
+        return
+
+
+def preview(action: Action, state: FleetState) -> Preview:
+    """Words like the real gate's, with figures of the fixed state."""
+    headline, verb, effects, forecast = _say(action, state)
+    queue = state.queue(getattr(action, "queue", ""))
+    word = queue.name if queue and queue.policy.protected else ""
+    return Preview(action, headline, verb, effects, forecast, affected=312_000, confirm_word=word, token="fixed")
+
+
+def _say(action: Action, state: FleetState) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+    match action:
+        case SetShed(queue=name, value=value):
+            return (f"Turn shedding {value or 'auto'} for {name}", f"Shed about 312,000 from {name}",
+                    ("Messages older than 4h go to the shed store, at claim and by sweep.",
+                     "New messages are refused while 1,000,000 wait.", "Shed messages are kept 7 days and can be replayed."),
+                    ("waiting       1,204,442 → 892,442", "oldest           17m48s → 4h at most", "ETA               never → never"))  # fmt: skip
+        case SetDirection(queue=name, value=value):
+            return (f"Claim from {name}: {(value or 'auto').upper()}", f"Switch {name} to {(value or 'auto').upper()}",
+                    ("The switch is instant; no message moves.",), ("newest waits       17m48s → 0.2s",))  # fmt: skip
+        case SetPause(queue=name, value=value):
+            act = "Resume" if value is Switch.OFF else "Pause"
+            return f"{act} {name}", f"{act} {name}", (f"{act}s claims by every worker.",), ()
+        case Drain(queue=name, target=target):
+            where = action.to_queue or target.value
+            return (f"Move waiting messages of {name} to {where}", f"Drain 48,112 from {name}",
+                    ("Taken from the tail, 1,000 at a time.",), ("waiting          48,112 → 0",))  # fmt: skip
+        case Refill(queue=name, tier=tier):
+            return f"Bring back messages of {name} from {tier}", f"Refill {name} from {tier}", ("Oldest first.",), ()
+        case Scale(pool=pool, workers=workers):
+            known = state.pool(pool)
+            now = known.actual if known else 0
+            return (f"Scale pool {pool}: {now} → {workers if workers is not None else 'auto'} workers",
+                    f"Scale {pool} to {workers if workers is not None else 'auto'}", ("Stopping workers finish what they hold.",),
+                    (f"workers       {now} → {workers}",))  # fmt: skip
+        case Undo(number=number):
+            return f"Undo action {number}", f"Undo {number}", ("Puts back what it changed.",), ()
+        case _:
+            return "Act on failed jobs", "Act", (), ()

@@ -1,0 +1,127 @@
+"""The header and the alert line: where we are, whether the picture is fresh, and what is wrong."""
+
+from __future__ import annotations
+
+from queuectl.console import words
+from queuectl.console.picture import Picture
+from queuectl.console.view.look import TONES, Line, Look, Span, cut, severity_sign, width
+from queuectl.model import FleetState, LedgerState
+from queuectl.policy.diagnosis import Finding, Severity, diagnose
+from queuectl.settings.model import EnvironmentSettings
+
+_DAEMON = {"child": "daemon: this console's child", "observing": "observing, nothing is written", "none": "no daemon"}
+
+
+def environment_badge(environment: EnvironmentSettings) -> Line:
+    """The name of the environment, and READ-ONLY: on every screen and in every dialog."""
+    spans = []
+    if environment.name or environment.production:
+        name = environment.name or "PRODUCTION"
+        spans += [Span(f" {name} ", "bad" if environment.production else "info", bold=True, badge=True), Span(" ")]
+    if environment.read_only:
+        spans += [Span(" READ-ONLY ", "warn", bold=True, badge=True), Span(" ")]
+    return tuple(spans)
+
+
+def header(
+    picture: Picture, environment: EnvironmentSettings, address: str, daemon: str, look: Look, columns: int
+) -> tuple[Line, Line]:
+    """Left and right part of the header in `columns` cells; the least important facts go first when it is narrow."""
+    right = _freshness(picture, look)
+    left: Line = (Span(" queuectl ", "title", bold=True), *environment_badge(environment))
+    facts = [(Span(words.plain(address, look.signs)),), *_facts(picture.fleet, daemon, look)]
+    for fact in facts:
+        longer = (*left, *fact) if left[-1].text.endswith(" ") else (*left, Span(look.dot, "muted"), *fact)
+        if width(longer) + width(right) + 2 > columns:
+            break
+        left = longer
+    room = columns - width(right) - 1
+    return cut(left, max(room, 10), look), right
+
+
+def _facts(fleet: FleetState | None, daemon: str, look: Look) -> list[Line]:
+    if fleet is None:
+        return []
+    facts: list[Line] = [ledger_mark(fleet, look)]
+    facts.append((Span(_automation(fleet, daemon, look), "warn" if daemon in ("none", "observing") else ""),))
+    if fleet.hosts:
+        facts.append((Span(f"{len(fleet.hosts)} host{'s' if len(fleet.hosts) > 1 else ''}"),))
+    facts.append((Span(f"{fleet.server.product} {fleet.server.version}", "muted"),))
+    return facts
+
+
+def _automation(fleet: FleetState, daemon: str, look: Look) -> str:
+    if daemon in _DAEMON and not (daemon == "none" and fleet.leader):
+        return _DAEMON[daemon]
+    return f"leader {words.plain(fleet.leader, look.signs)}" if fleet.leader else "no daemon"
+
+
+def ledger_mark(fleet: FleetState, look: Look) -> Line:
+    """`ledger ✓`, the residue in red, or a dash where nothing is counted."""
+    residues = [queue.ledger.residue for queue in fleet.queues if queue.ledger.state is LedgerState.RESIDUE]
+    if residues:
+        return (Span(f"ledger {look.signs.no} {sum(map(abs, residues)):,} unaccounted", "bad", bold=True),)
+    if any(queue.ledger.state is LedgerState.BALANCED for queue in fleet.queues):
+        return (Span(f"ledger {look.signs.yes}", "ok"),)
+    return (Span(f"ledger {look.signs.dash}", "muted"),)
+
+
+def _freshness(picture: Picture, look: Look) -> Line:
+    if picture.failure:
+        return (Span(f" disconnected {words.age(int(picture.age_s))}{look.dot}retrying ", "bad", bold=True, badge=True),)
+    if picture.fleet is None:
+        return (Span("connecting" + look.signs.ellipsis + " ", "warn"),)
+    spans: list[Span] = []
+    if picture.frozen:
+        spans += [Span(" FROZEN ", "warn", bold=True, badge=True), Span(" ")]
+    elif picture.stale:
+        spans += [Span(f" stale {words.age(int(picture.age_s))} ", "warn", bold=True, badge=True), Span(" ")]
+    if picture.lagging:
+        spans += [Span("slow terminal", "warn"), Span(look.dot, "muted")]
+    every = "refresh off" if picture.interval_s is None else f"every {picture.interval_s:g}s"
+    spans += [Span(every, "muted"), Span(look.dot, "muted"), Span(words.clock(picture.fleet.taken_at_s, look.zone) + " ")]
+    return tuple(spans)
+
+
+def alert(picture: Picture, look: Look, columns: int) -> Line:
+    """The worst things first, in one line; when nothing is wrong, the answer to "is mail getting through?"."""
+    if picture.fleet is None:
+        return (Span(f" {look.signs.warn} {picture.failure or 'waiting for the first picture'}", "warn"),)
+    if picture.failure:
+        return cut((Span(f" {look.signs.bad} {words.plain(picture.failure, look.signs)}", "bad"),), columns, look)
+    findings = diagnose(picture.fleet)
+    if not findings:
+        return (Span(f" {look.signs.ok} ", "ok"), Span(_all_well(picture.fleet, look)))
+    return findings_line(findings, look, columns)
+
+
+def findings_line(findings: tuple[Finding, ...], look: Look, columns: int) -> Line:
+    """As many findings as fit, and how many more there are."""
+    line: Line = ()
+    for index, finding in enumerate(findings):
+        piece = _finding(finding, look, first=index == 0)
+        left_out = len(findings) - index - 1
+        reserve = len(f"{look.dot}+{left_out} more") if left_out else 0
+        if index and width(line) + width(piece) + reserve > columns:
+            return (*line, Span(f"{look.dot}+{left_out + 1} more", "muted"))
+        line = (*line, *piece)
+    return cut(line, columns, look)
+
+
+def _finding(finding: Finding, look: Look, *, first: bool) -> Line:
+    tone = TONES[finding.severity] if finding.severity > Severity.INFO else "info"
+    name = f"{words.plain(finding.queue, look.signs)}: " if finding.queue else ""
+    text = words.plain(finding.text, look.signs)
+    lead = " " if first else look.dot
+    return (Span(lead, "muted"), Span(f"{severity_sign(finding.severity, look)} ", tone), Span(name, tone, bold=True),
+            Span(text, tone))  # fmt: skip
+
+
+def _all_well(fleet: FleetState, look: Look) -> str:
+    known = [queue.out_per_s for queue in fleet.queues if queue.out_per_s is not None]
+    waiting = sum(queue.backlog for queue in fleet.queues)
+    if not fleet.queues:
+        return "no queues on this server yet"
+    if not known:
+        return f"{waiting:,} waiting; no rate is known yet"
+    return f"mail is getting through at {words.rate(sum(known))}/s{look.dot}{waiting:,} waiting"

@@ -1,0 +1,90 @@
+"""What is known of the whole deployment at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from queuectl.model.audit import AuditEntry
+from queuectl.model.queue import QueueState
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One worker process, ours or a stock `rq worker`."""
+
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    state: str
+    pool: str = ""
+    slots: int = 1
+    busy: int = 0
+    delivered: int = 0
+    failed: int = 0
+    heartbeat_age_s: float = 0.0
+    age_s: float = 0.0
+    current_job: str = ""
+    stock: bool = False
+    ghost: bool = False
+    """Registered, but its heartbeat is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """Workers that serve the same queues. `desired` None: nobody manages it (stock workers)."""
+
+    name: str
+    queues: tuple[str, ...]
+    desired: int | None
+    actual: int
+    slots: int = 0
+    busy: int = 0
+    concurrency: int = 1
+    """Slots a worker of this pool is started with."""
+    by: str = ""
+    reason: str = ""
+    until_s: float | None = None
+    configured: int = 0
+    """Workers the settings ask for; what `auto` goes back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """The Redis or Valkey server itself."""
+
+    address: str
+    product: str = "redis"
+    version: str = ""
+    memory_bytes: int = 0
+    memory_max_bytes: int = 0
+    """0: no `maxmemory` set."""
+    eviction: str = "noeviction"
+    suspended: bool = False
+    """`rq suspend` is in force: no worker claims anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """One consistent picture, as the reader took it in one round trip."""
+
+    taken_at_s: float
+    """Server time, epoch seconds."""
+    server: ServerState
+    queues: tuple[QueueState, ...] = ()
+    workers: tuple[WorkerState, ...] = ()
+    pools: tuple[PoolState, ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Hosts whose daemon's heartbeat is fresh."""
+    leader: str | None = None
+    """Host (and pid) of the daemon that holds the lease; None: nobody automates."""
+    managed: bool = False
+    """The server holds queuectl state; False on a deployment we only observe."""
+    events: tuple[AuditEntry, ...] = field(default=())
+    """Newest first."""
+
+    def queue(self, name: str) -> QueueState | None:
+        return next((queue for queue in self.queues if queue.name == name), None)
+
+    def pool(self, name: str) -> PoolState | None:
+        return next((pool for pool in self.pools if pool.name == name), None)

@@ -1,0 +1,83 @@
+"""Rates out of counters: exponentially weighted, from pairs of observations, for one queue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+WINDOW_S = 10.0
+"""Time constant of the average: a step shows 63 % after this."""
+WAIT_BASE = 1.5
+WAIT_UNIT_S = 0.001
+"""Wait histogram: bucket k holds waits up to 0.001 s x 1.5^k (the claim script counts them)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a queue had counted at one moment. `stock_done`: its share of what stock workers report as done."""
+
+    at_s: float
+    depth: int
+    arrived: int
+    """Accepted + moved in (messages counted at admission)."""
+    left: int
+    """Delivered + failed, by our workers."""
+    stock_done: float
+    counted: bool
+    """Arrivals are counted by us; else they are estimated from depth and departures."""
+    waits: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Messages a second; None until two observations are known. Waits in seconds over the last interval with claims."""
+
+    in_per_s: float | None = None
+    out_per_s: float | None = None
+    service_per_s: float | None = None
+    wait_p50_s: float | None = None
+    wait_p95_s: float | None = None
+
+
+def update(rates: Rates, before: Counters, after: Counters) -> Rates:
+    """Fold one more interval in. An interval in which time or a counter ran backwards is skipped."""
+    interval_s = after.at_s - before.at_s
+    left = after.left - before.left + after.stock_done - before.stock_done
+    arrived = float(after.arrived - before.arrived)
+    if interval_s <= 0 or left < 0 or arrived < 0:
+        return rates
+    if not after.counted:
+        arrived = max(0.0, after.depth - before.depth + left)
+    weight = 1 - math.exp(-interval_s / WINDOW_S)
+    out_per_s = _average(rates.out_per_s, left / interval_s, weight)
+    backlogged = after.depth > 0 and before.depth > 0
+    service = _average(rates.service_per_s, left / interval_s, weight) if backlogged else rates.service_per_s
+    p50, p95 = _waits(rates, before, after)
+    return Rates(_average(rates.in_per_s, arrived / interval_s, weight), out_per_s, service, p50, p95)
+
+
+def _average(old: float | None, new: float, weight: float) -> float:
+    if old is None:
+        return new
+    value = old + weight * (new - old)
+    return 0.0 if value < 0.005 and new == 0 else value
+
+
+def _waits(rates: Rates, before: Counters, after: Counters) -> tuple[float | None, float | None]:
+    fresh = {bucket: number - before.waits.get(bucket, 0) for bucket, number in after.waits.items()}
+    fresh = {bucket: number for bucket, number in fresh.items() if number > 0}
+    if not fresh:
+        return rates.wait_p50_s, rates.wait_p95_s
+    return quantile(fresh, 0.5), quantile(fresh, 0.95)
+
+
+def quantile(buckets: Mapping[int, int], share: float) -> float:
+    """The upper edge (s) of the bucket in which `share` of all waits is reached."""
+    total = sum(buckets.values())
+    seen = 0
+    for bucket in sorted(buckets):
+        seen += buckets[bucket]
+        if seen >= share * total:
+            return WAIT_UNIT_S * WAIT_BASE**bucket
+    return 0.0

@@ -1,0 +1,46 @@
+"""Steering done for workers that know nothing of us: stock rq pops the head and checks no ages."""
+
+from __future__ import annotations
+
+from queuectl.model import Direction, QueueState, Switch, Tier
+from queuectl.store import keys, tiers
+from queuectl.store.client import Steps, ask, command, script
+from queuectl.store.scripts import load
+
+ROTATE = load("rotate_newest")
+ROTATE_JOBS = 1000
+SHED_OWNERS = ("claim", "sweep")
+"""Who stages stale messages: claims of our workers, and the sweep at the old end."""
+
+
+def set_assist(queue: QueueState, assisted: bool) -> Steps[None]:
+    """Tell the claim script whether the daemon rotates this LIFO queue; our own workers then take the head too."""
+    key = keys.control(queue.name)
+    if assisted:
+        yield (command("HSET", key, "assist", "1"),)
+    else:
+        yield (command("HDEL", key, "assist", "settled_tail"),)
+
+
+def rotate(queue: QueueState, *, fence: str) -> Steps[int]:
+    """Bring the newest arrivals of a LIFO queue to the head. Returns how many were moved."""
+    moved: int = yield from ask(
+        script(ROTATE, (keys.queue(queue.name), keys.control(queue.name)), (fence, ROTATE_JOBS))
+    )
+    return moved
+
+
+def shed(queue: QueueState, *, fence: str, sweep: bool) -> Steps[int]:
+    """Sweep the stale head (`sweep`), and pack what claims and sweeps have staged. Returns messages packed."""
+    if sweep and queue.shed.value == Switch.ON:
+        yield from tiers.sweep_stale(queue.name, fence=fence, max_age_s=queue.policy.max_age_s)
+    packed = 0
+    for owner in SHED_OWNERS:
+        staging = tiers.Staging(queue.name, owner, Tier.SHED, "max age", queue.shed.cause, "head")
+        packed += yield from tiers.pack_staged(staging, fence=fence)
+    return packed
+
+
+def needs_rotation(queue: QueueState) -> bool:
+    """LIFO on a queue that stock workers serve."""
+    return queue.direction.value == Direction.LIFO and queue.stock_workers > 0

@@ -1,0 +1,194 @@
+"""Job lists and one job's details, read without executing or loading anything: a pickle is only disassembled."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickletools
+import zlib
+from base64 import b64decode
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from queuectl.model import JobDetail, JobView, UsageError
+from queuectl.policy.masking import mask_address, mask_text
+from queuectl.store import keys
+from queuectl.store.admission import FUNCTION
+from queuectl.store.client import Steps, ask, command
+from queuectl.store.decode import text_map
+
+REGISTRIES = {
+    "started": "wip",
+    "scheduled": "scheduled",
+    "deferred": "deferred",
+    "failed": "failed",
+    "finished": "finished",
+}
+STATES = ("queued", *REGISTRIES)
+DISASSEMBLY_LINES = 400
+_FIELDS = ("data", "created_at", "status", "number_of_retries", "description", "reason")
+_SECRET_WORDS = ("password", "secret", "token", "api_key")
+
+
+def page(queue: str, state: str, offset: int, limit: int, *, newest_first: bool = False) -> Steps[list[JobView]]:
+    """Rows `offset`… of a queue's jobs in one state; queued ones in claim order (`newest_first`: LIFO).
+
+    Raises UsageError for an unknown state.
+    """
+    ids = yield from _ids(queue, state, offset, limit, newest_first)
+    if not ids:
+        return []
+    now, *records = yield (
+        command("TIME"),
+        *(command("HMGET", keys.job(job_id), *_FIELDS) for job_id in ids),
+    )
+    now_s = int(now[0]) + int(now[1]) / 1e6
+    return [_row(queue, state, job_id, record, now_s) for job_id, record in zip(ids, records, strict=True)]
+
+
+def _ids(queue: str, state: str, offset: int, limit: int, newest_first: bool) -> Steps[list[str]]:
+    if state == "queued" and newest_first:
+        raw = yield from ask(command("LRANGE", keys.queue(queue), -offset - limit, -offset - 1))
+        raw = list(reversed(raw))
+    elif state == "queued":
+        raw = yield from ask(command("LRANGE", keys.queue(queue), offset, offset + limit - 1))
+    elif state in REGISTRIES:
+        raw = yield from ask(command("ZRANGE", keys.registry(REGISTRIES[state], queue), offset, offset + limit - 1))
+    else:
+        raise UsageError(f"no state {state!r}; allowed: {', '.join(STATES)}")
+    return [found.decode().partition(":")[0] for found in raw]
+
+
+def _row(queue: str, state: str, job_id: str, record: Sequence[bytes | None], now_s: float) -> JobView:
+    data, created, _, attempts, description, reason = record
+    created_s = _stamp(created)
+    summary = "record is gone" if data is None else summarise(data, description)
+    return JobView(
+        job_id=job_id,
+        queue=queue,
+        state=state,
+        age_s=None if created_s is None else max(0.0, now_s - created_s),
+        attempts=int(attempts or 0),
+        summary=summary,
+        error=mask_text((reason or b"").decode("utf-8", "replace")),
+    )
+
+
+def detail(job_id: str) -> Steps[JobDetail]:
+    """Everything about one job. Raises UsageError when there is no such job in the hot tier."""
+    record, results, now = yield (
+        command("HGETALL", keys.job(job_id)),
+        command("XRANGE", keys.results(job_id), "-", "+"),
+        command("TIME"),
+    )
+    if not record:
+        raise UsageError(
+            f"no job {job_id!r} is in Redis: delivered and removed, packed in overflow or shed, or never there"
+        )
+    created_s = _stamp(record.get(b"created_at"))
+    fields = {
+        field: mask_text(value)
+        for field, value in text_map({k: v for k, v in record.items() if k not in (b"data", b"meta")}).items()
+    }
+    encoding, body = describe(record.get(b"data", b""))
+    view = JobView(
+        job_id=job_id,
+        queue=fields.get("origin", ""),
+        state=fields.get("status", ""),
+        age_s=None if created_s is None else max(0.0, int(now[0]) - created_s),
+        attempts=int(fields.get("number_of_retries") or 0),
+        summary=summarise(record.get(b"data", b""), record.get(b"description")),
+        error=fields.get("reason", ""),
+    )
+    return JobDetail(view, fields, body, encoding, tuple(_result(text_map(entry)) for _, entry in results))
+
+
+def _result(entry: dict[str, str]) -> str:
+    packed = entry.get("exc_string", "")
+    kind = {"1": "successful", "2": "failed", "3": "stopped", "4": "retried"}.get(entry.get("type", ""), "ended")
+    if not packed:
+        return kind
+    try:
+        return f"{kind}: {mask_text(zlib.decompress(b64decode(packed)).decode('utf-8', 'replace'))}"
+    except (zlib.error, ValueError):
+        return kind
+
+
+def summarise(data: bytes, description: bytes | None = None) -> str:
+    """One line: masked recipient and subject of a mail of ours, else the function's name."""
+    plain = _inflate(data)
+    call = _as_json(plain)
+    if call is not None and call[0] == FUNCTION and call[2]:
+        message = call[2][0]
+        what = message.get("subject") or f"template {message.get('template', '')}".strip()
+        return f"{mask_address(str(message.get('to', '')))}  {mask_text(str(what))}"
+    if call is not None:
+        return str(call[0])
+    if description:
+        return mask_text(description.decode("utf-8", "replace"))[:120]
+    return pickled_function(plain) or "unreadable job"
+
+
+def describe(data: bytes) -> tuple[str, str]:
+    """(encoding, body): JSON pretty-printed with addresses masked, or the pickle's disassembly."""
+    plain = _inflate(data)
+    call = _as_json(plain)
+    if call is not None:
+        masked = _masked({"function": call[0], "args": call[2], "kwargs": call[3]})
+        return "json", json.dumps(masked, indent=2, ensure_ascii=False)
+    out = io.StringIO()
+    try:
+        pickletools.dis(plain, out)
+    except ValueError as error:
+        if not out.getvalue():
+            return "unknown", f"{len(plain):,} bytes, neither JSON nor a pickle: {error}"
+    lines = mask_text(out.getvalue()).splitlines()
+    more = [f"… {len(lines) - DISASSEMBLY_LINES:,} more lines"] if len(lines) > DISASSEMBLY_LINES else []
+    return "pickle", "\n".join(lines[:DISASSEMBLY_LINES] + more)
+
+
+def _masked(value: Any) -> Any:
+    """The same structure with addresses masked, and values of secret-looking keys hidden."""
+    if isinstance(value, dict):
+        return {
+            key: "***" if any(word in str(key).lower() for word in _SECRET_WORDS) else _masked(found)
+            for key, found in value.items()
+        }
+    if isinstance(value, list):
+        return [_masked(found) for found in value]
+    return mask_text(value) if isinstance(value, str) else value
+
+
+def pickled_function(plain: bytes) -> str:
+    """The first string of a pickle, which is the function's name in RQ's form; empty when there is none."""
+    try:
+        for opcode, argument, _ in pickletools.genops(plain):
+            if "UNICODE" in opcode.name or "STRING" in opcode.name:
+                return str(argument)
+    except ValueError:
+        return ""
+    return ""
+
+
+def _inflate(data: bytes) -> bytes:
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return data
+
+
+def _as_json(plain: bytes) -> list[Any] | None:
+    """RQ's [function, instance, args, kwargs], or None."""
+    try:
+        call = json.loads(plain)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        return None
+    return call if isinstance(call, list) and len(call) == 4 else None
+
+
+def _stamp(raw: bytes | None) -> float | None:
+    try:
+        return datetime.fromisoformat(raw.decode()).timestamp() if raw else None
+    except (ValueError, UnicodeDecodeError):
+        return None

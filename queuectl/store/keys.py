@@ -1,0 +1,140 @@
+"""Every key queuectl reads or writes. RQ's keep RQ's meaning and prefix; ours live under `queuectl:`."""
+
+from __future__ import annotations
+
+import os
+import re
+
+RQ = os.environ.get("RQ_KEY_PREFIX", "rq")
+"""RQ's key prefix: the same variable and the same rule as in `rq.defaults`, read without importing rq."""
+if not re.fullmatch(r"[A-Za-z0-9_.:{}-]+", RQ):
+    raise ValueError(f"RQ_KEY_PREFIX {RQ!r}: only letters, digits and _ . : - {{ }} are allowed")
+
+OURS = "queuectl"
+
+QUEUES = f"{RQ}:queues"
+WORKERS = f"{RQ}:workers"
+SUSPENDED = f"{RQ}:suspended"
+WORKER_HEARTBEATS = f"{OURS}:workers"
+"""zset: our workers by last heartbeat (server time, s); outlives the worker hash, so repair finds the dead."""
+LEASE = f"{OURS}:lease"
+EPOCH = f"{OURS}:epoch"
+HOSTS = f"{OURS}:hosts"
+"""zset: hosts by their daemon's last heartbeat."""
+POOLS = f"{OURS}:pools"
+OPERATIONS = f"{OURS}:ops"
+AUDIT = f"{OURS}:audit"
+AUDIT_NUMBER = f"{OURS}:audit:number"
+AUDIT_UNDONE = f"{OURS}:audit:undone"
+SERIES_1S = f"{OURS}:series:1s"
+SERIES_10S = f"{OURS}:series:10s"
+LATEST = f"{OURS}:latest"
+
+
+def queue(name: str) -> str:
+    return f"{RQ}:queue:{name}"
+
+
+def job(job_id: str) -> str:
+    return f"{RQ}:job:{job_id}"
+
+
+def results(job_id: str) -> str:
+    return f"{RQ}:results:{job_id}"
+
+
+def registry(kind: str, name: str) -> str:
+    """`kind`: wip, failed, finished, scheduled, deferred, canceled."""
+    return f"{RQ}:{kind}:{name}"
+
+
+def worker(name: str) -> str:
+    return f"{RQ}:worker:{name}"
+
+
+def worker_executions(name: str) -> str:
+    return f"{RQ}:worker:{name}:executions"
+
+
+def queue_workers(name: str) -> str:
+    return f"{RQ}:workers:{name}"
+
+
+def worker_channel(name: str) -> str:
+    return f"{RQ}:pubsub:{name}"
+
+
+def scheduler_lock(name: str) -> str:
+    return f"{RQ}:scheduler-lock:{name}"
+
+
+def policy(name: str) -> str:
+    return f"{OURS}:policy:{name}"
+
+
+def control(name: str) -> str:
+    return f"{OURS}:control:{name}"
+
+
+def ledger(name: str) -> str:
+    return f"{OURS}:ledger:{name}"
+
+
+def waits(name: str) -> str:
+    return f"{OURS}:waits:{name}"
+
+
+def tier(kind: str, name: str) -> str:
+    """Hash segment id -> packed segment; `kind` overflow or shed."""
+    return f"{OURS}:{kind}:{name}"
+
+
+def tier_index(kind: str, name: str) -> str:
+    """zset: segment ids by the enqueue time (s) of their first job."""
+    return f"{OURS}:{kind}:{name}:index"
+
+
+def tier_totals(kind: str, name: str) -> str:
+    """Hash: jobs, bytes."""
+    return f"{OURS}:{kind}:{name}:totals"
+
+
+def staging(name: str, owner: str) -> str:
+    """List: ids on their way into a packed tier; `owner` is an operation id, or `claim`/`sweep` for shedding."""
+    return f"{OURS}:staging:{name}:{owner}"
+
+
+def staged(name: str) -> str:
+    """Hash owner -> ids staged for it: one number to read instead of a scan."""
+    return f"{OURS}:staged:{name}"
+
+
+def order(name: str) -> str:
+    """Hash: ordering key -> id of its active job."""
+    return f"{OURS}:order:{name}"
+
+
+def order_held(name: str, key: str) -> str:
+    """List: jobs held behind the active one."""
+    return f"{OURS}:order:{name}:{key}"
+
+
+def campaign(campaign_id: str, bucket: int) -> str:
+    """Set of 64-bit recipient hashes (intset-encoded, 8 bytes each)."""
+    return f"{OURS}:campaign:{campaign_id}:{bucket}"
+
+
+def template(template_id: str) -> str:
+    return f"{OURS}:template:{template_id}"
+
+
+def pool(name: str) -> str:
+    return f"{OURS}:pool:{name}"
+
+
+def operation(op_id: str) -> str:
+    return f"{OURS}:op:{op_id}"
+
+
+def operation_driver(op_id: str) -> str:
+    return f"{OURS}:op:{op_id}:driver"

@@ -1,0 +1,66 @@
+-- Admits one batch of messages: writes small RQ records, pushes, counts.
+-- KEYS: 1 queue list, 2 ledger hash, 3 set of queues
+-- ARGV: 1 queue name, 2 job timeout (s), 3 campaign memory (s), then 7 a message: id, data, ordering key, max age (s or
+--       ''), priority ('' for the default), campaign bucket key ('' for none), campaign member (integer)
+-- Returns: {now, retry-after marker depth, code, code, ...}; codes 1 accepted, 2 held behind its ordering key,
+--          3 duplicate, 4 refused at the high watermark.
+-- @include clock
+-- @include control
+-- @include push
+local name = ARGV[1]
+local control = read_control(name)
+local depth = redis.call('LLEN', KEYS[1])
+local room = control.shed == 'on' and math.max(0, control.cap - depth) or math.huge
+local codes, pushed = {}, {}
+local accepted, duplicates, refused = 0, 0, 0
+
+local function is_known(id, bucket, member)
+  if redis.call('EXISTS', '@RQ@:job:' .. id) == 1 then return true end
+  if bucket == '' then return false end
+  if redis.call('SADD', bucket, member) == 0 then return true end
+  redis.call('EXPIRE', bucket, ARGV[3])
+  return false
+end
+
+local function write_job(id, first, status)
+  local fields = {'created_at', now_iso, 'enqueued_at', now_iso, 'data', ARGV[first + 1], 'origin', name,
+    'status', status, 'timeout', ARGV[2], 'result_ttl', '0'}
+  for offset, field in ipairs({'ordering_key', 'max_age_s', 'priority'}) do
+    local value = ARGV[first + 1 + offset]
+    if value ~= '' then
+      fields[#fields + 1] = field
+      fields[#fields + 1] = value
+    end
+  end
+  redis.call('HSET', '@RQ@:job:' .. id, unpack(fields))
+end
+
+local function hold(id, ordering_key)
+  redis.call('RPUSH', '@OURS@:order:' .. name .. ':' .. ordering_key, id)
+  redis.call('ZADD', '@RQ@:deferred:' .. name, '+inf', id)
+end
+
+for first = 4, #ARGV, 7 do
+  local id, ordering_key = ARGV[first], ARGV[first + 2]
+  local code
+  if accepted >= room then
+    code, refused = 4, refused + 1
+  elseif is_known(id, ARGV[first + 5], ARGV[first + 6]) then
+    code, duplicates = 3, duplicates + 1
+  elseif ordering_key ~= '' and redis.call('HSETNX', '@OURS@:order:' .. name, ordering_key, id) == 0 then
+    write_job(id, first, 'deferred')
+    hold(id, ordering_key)
+    code, accepted = 2, accepted + 1
+  else
+    write_job(id, first, 'queued')
+    pushed[#pushed + 1] = id
+    code, accepted = 1, accepted + 1
+  end
+  codes[#codes + 1] = code
+end
+push_all('RPUSH', KEYS[1], pushed)
+redis.call('SADD', KEYS[3], KEYS[1])
+if accepted > 0 then redis.call('HINCRBY', KEYS[2], 'accepted', accepted) end
+if duplicates > 0 then redis.call('HINCRBY', KEYS[2], 'duplicates', duplicates) end
+if refused > 0 then redis.call('HINCRBY', KEYS[2], 'refused', refused) end
+return {tostring(now), depth, unpack(codes)}

@@ -1,0 +1,89 @@
+-- Ends a batch of executions. An execution that lost its lease is left alone: repair gave its job to someone else.
+-- KEYS: 1 worker hash, 2 worker's executions set
+-- ARGV: 1 worker name, 2 busy seconds of the batch, 3 keep delivered (s), 4 failure ttl (s), then 9 a job: queue, id,
+--       execution id, outcome (d delivered, r retry, f failed, b back to the queue uncounted), delay (s, for r),
+--       attempts to record (for r, f), error (zlib+base64 as rq's results store it, for f), ordering key, reason
+-- Returns: number of jobs whose lease was lost.
+-- @include clock
+-- @include control
+-- @include push
+-- @include order
+local worker, keep, failure_ttl = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local controls, counts, wip, gone, members = {}, {}, {}, {}, {}
+local lost, delivered, failed = 0, 0, 0
+
+local function control_of(name)
+  controls[name] = controls[name] or read_control(name)
+  return controls[name]
+end
+local function count(name, what)
+  counts[name] = counts[name] or {}
+  counts[name][what] = (counts[name][what] or 0) + 1
+end
+local function bury(list, ...)
+  for _, key in ipairs({...}) do list[#list + 1] = key end
+end
+local function let_next_go(name, ordering_key, id)
+  if ordering_key ~= '' then
+    local control = control_of(name)
+    release_next(name, ordering_key, id, control.direction, control.assist)
+  end
+end
+
+local finish = {}
+function finish.d(name, id, job_key, first)
+  count(name, 'delivered')
+  delivered = delivered + 1
+  if keep > 0 then
+    redis.call('HSET', job_key, 'status', 'finished', 'ended_at', now_iso)
+    redis.call('EXPIRE', job_key, keep)
+    redis.call('ZADD', '@RQ@:finished:' .. name, now + keep, id)
+  else
+    bury(gone, job_key, '@RQ@:results:' .. id)
+  end
+  let_next_go(name, ARGV[first + 7], id)
+end
+function finish.r(name, id, job_key, first)
+  count(name, 'retried')
+  redis.call('HSET', job_key, 'status', 'scheduled', 'number_of_retries', ARGV[first + 5], 'reason', ARGV[first + 8])
+  redis.call('ZADD', '@RQ@:scheduled:' .. name, now + tonumber(ARGV[first + 4]), id)
+end
+function finish.f(name, id, job_key, first)
+  count(name, 'failed')
+  failed = failed + 1
+  redis.call('HSET', job_key, 'status', 'failed', 'ended_at', now_iso, 'number_of_retries', ARGV[first + 5],
+    'reason', ARGV[first + 8])
+  redis.call('ZADD', '@RQ@:failed:' .. name, now + failure_ttl, id)
+  local results = '@RQ@:results:' .. id
+  redis.call('XADD', results, 'MAXLEN', '10', '*', 'type', '2', 'worker_name', worker, 'exc_string', ARGV[first + 6],
+    'execution_id', ARGV[first + 2], 'execution_ended_at', now)
+  redis.call('EXPIRE', results, failure_ttl)
+  let_next_go(name, ARGV[first + 7], id)
+end
+function finish.b(name, id, job_key, _)
+  count(name, 'handed_back')
+  redis.call('HSET', job_key, 'status', 'queued')
+  local control = control_of(name)
+  push_next(name, {id}, control.direction, control.assist)
+end
+
+for first = 5, #ARGV, 9 do
+  local name, id, member = ARGV[first], ARGV[first + 1], ARGV[first + 1] .. ':' .. ARGV[first + 2]
+  members[#members + 1] = member
+  if redis.call('ZREM', '@RQ@:wip:' .. name, member) == 1 then
+    finish[ARGV[first + 3]](name, id, '@RQ@:job:' .. id, first)
+    bury(gone, '@RQ@:execution:' .. member, '@RQ@:executions:' .. id)
+  else
+    lost = lost + 1
+    count(name, 'lease_lost')
+  end
+end
+for name, kinds in pairs(counts) do
+  for what, number in pairs(kinds) do redis.call('HINCRBY', '@OURS@:ledger:' .. name, what, number) end
+end
+push_all('SREM', KEYS[2], members)
+unlink_all(gone)
+if delivered > 0 then redis.call('HINCRBY', KEYS[1], 'successful_job_count', delivered) end
+if failed > 0 then redis.call('HINCRBY', KEYS[1], 'failed_job_count', failed) end
+redis.call('HINCRBYFLOAT', KEYS[1], 'total_working_time', ARGV[2])
+return lost

@@ -1,0 +1,69 @@
+-- Gives back what a dead worker held: to the claiming end of each queue, or to failed after too many losses (poison).
+-- KEYS: 1 worker's executions set, 2 zset of our workers' heartbeats
+-- ARGV: 1 fence, 2 worker name, 3 its heartbeat must be older than this (epoch s), 4 losses that make poison,
+--       5 failure ttl (s), 6 error text (zlib+base64 as rq's results store it)
+-- Returns: {requeued, poisoned, left (1 when more remains; call again)}
+-- @include fence
+-- @include clock
+-- @include control
+-- @include push
+-- @include order
+local worker = ARGV[2]
+local heartbeat = redis.call('ZSCORE', KEYS[2], worker)
+if not heartbeat or tonumber(heartbeat) > tonumber(ARGV[3]) then return {0, 0, 0} end
+local members = redis.call('SRANDMEMBER', KEYS[1], 500)
+local back, poisoned, requeued = {}, 0, 0
+
+local function fail_as_poison(name, id, job_key, ordering_key)
+  redis.call('HSET', job_key, 'status', 'failed', 'ended_at', now_iso, 'reason', 'worker died repeatedly')
+  redis.call('ZADD', '@RQ@:failed:' .. name, now + tonumber(ARGV[5]), id)
+  local results = '@RQ@:results:' .. id
+  redis.call('XADD', results, 'MAXLEN', '10', '*', 'type', '2', 'worker_name', worker, 'exc_string', ARGV[6])
+  redis.call('EXPIRE', results, ARGV[5])
+  redis.call('HINCRBY', '@OURS@:ledger:' .. name, 'failed', 1)
+  if ordering_key then
+    local control = read_control(name)
+    release_next(name, ordering_key, id, control.direction, control.assist)
+  end
+  poisoned = poisoned + 1
+end
+
+for _, member in ipairs(members) do
+  local id = string.match(member, '^(.*):')
+  local job_key = '@RQ@:job:' .. id
+  local record = redis.call('HMGET', job_key, 'origin', 'enqueued_at', 'ordering_key')
+  local name = record[1]
+  if name and redis.call('ZREM', '@RQ@:wip:' .. name, member) == 1 then
+    local losses = redis.call('HINCRBY', job_key, 'losses', 1)
+    redis.call('HINCRBY', '@OURS@:ledger:' .. name, 'lost_lease', 1)
+    if losses >= tonumber(ARGV[4]) then
+      fail_as_poison(name, id, job_key, record[3])
+    else
+      redis.call('HSET', job_key, 'status', 'queued')
+      back[name] = back[name] or {}
+      table.insert(back[name], {record[2] or '', id})
+      requeued = requeued + 1
+    end
+  end
+  redis.call('UNLINK', '@RQ@:execution:' .. member, '@RQ@:executions:' .. id)
+  redis.call('SREM', KEYS[1], member)
+end
+for name, jobs in pairs(back) do
+  local control = read_control(name)
+  local newest_first = not (control.direction == 'lifo' and not control.assist)
+  table.sort(jobs, function(a, b)
+    if newest_first then return a[1] > b[1] end
+    return a[1] < b[1]
+  end)
+  local ids = {}
+  for _, job in ipairs(jobs) do ids[#ids + 1] = job[2] end
+  push_next(name, ids, control.direction, control.assist)
+end
+if redis.call('SCARD', KEYS[1]) > 0 then return {requeued, poisoned, 1} end
+local key = '@RQ@:worker:' .. worker
+local queues = redis.call('HGET', key, 'queues')
+for name in string.gmatch(queues or '', '[^,]+') do redis.call('SREM', '@RQ@:workers:' .. name, key) end
+redis.call('SREM', '@RQ@:workers', key)
+redis.call('ZREM', KEYS[2], worker)
+redis.call('UNLINK', key, KEYS[1])
+return {requeued, poisoned, 0}

@@ -1,0 +1,116 @@
+"""Packed segments: ~1,000 jobs in one zstd blob, restored byte for byte, ours and stock RQ's alike.
+
+A segment is a JSON header line, then one JSON line a field: columns compress better than rows, because neighbours are
+alike. Values are bytes in Redis; latin-1 carries any byte through JSON. `data` is zlib already, so it is inflated
+before and deflated after, with the level that gives the same bytes; where none does, it is kept as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import zstandard
+
+VERSION = 1
+LEVEL = 3
+"""zstd level: 500,000 messages a second and about as small as level 9 on mail."""
+_ZLIB_LEVELS = (6, 1, 9)
+MAX_BYTES = 64 * 1024 * 1024
+"""Inflated size we are willing to read back."""
+
+Record = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Jobs in queue order, with the reason they were packed for and the audit number behind it."""
+
+    jobs: tuple[tuple[str, dict[bytes, bytes]], ...]
+    reason: str
+    cause: int
+    end: str
+    """head or tail: where they were taken from."""
+    packed_at_s: float
+
+
+def pack(segment: Segment) -> bytes:
+    """The blob to store."""
+    jobs = segment.jobs
+    names = sorted({field for _, record in jobs for field in record})
+    header = {
+        "v": VERSION,
+        "reason": segment.reason,
+        "cause": segment.cause,
+        "end": segment.end,
+        "at": segment.packed_at_s,
+        "ids": [job_id for job_id, _ in jobs],
+        "fields": [name.decode("latin-1") for name in names],
+    }
+    lines = [json.dumps(header, separators=(",", ":"))]
+    for name in names:
+        column = [_encode(name, record.get(name)) for _, record in jobs]
+        lines.append(json.dumps(column, separators=(",", ":"), ensure_ascii=False))
+    return zstandard.ZstdCompressor(level=LEVEL).compress("\n".join(lines).encode())
+
+
+def unpack(blob: bytes) -> Segment:
+    """Read a blob back. Raises ValueError when it is not one of ours or damaged."""
+    try:
+        text = zstandard.ZstdDecompressor().decompress(blob, max_output_size=MAX_BYTES).decode()
+        header, *columns = (json.loads(line) for line in text.split("\n"))
+    except (zstandard.ZstdError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"not a packed segment: {error}") from error
+    if header.get("v") != VERSION:
+        raise ValueError(f"packed by another version of queuectl (format {header.get('v')!r})")
+    records: list[dict[bytes, bytes]] = [{} for _ in header["ids"]]
+    for name, column in zip(header["fields"], columns, strict=True):
+        for record, value in zip(records, column, strict=True):
+            if value is not None:
+                record[name.encode("latin-1")] = _decode(value)
+    jobs = tuple(zip(header["ids"], records, strict=True))
+    return Segment(jobs, header["reason"], header["cause"], header["end"], header["at"])
+
+
+def _encode(name: bytes, value: bytes | None) -> object:
+    if value is None:
+        return None
+    if name == b"data":
+        inflated = _inflate(value)
+        if inflated is not None:
+            return inflated
+    return value.decode("latin-1")
+
+
+def _inflate(value: bytes) -> list[object] | None:
+    """[zlib level, inflated text] when deflating that again gives `value`, else None."""
+    try:
+        plain = zlib.decompress(value)
+    except zlib.error:
+        return None
+    for level in _ZLIB_LEVELS:
+        if zlib.compress(plain, level) == value:
+            return [level, plain.decode("latin-1")]
+    return None
+
+
+def _decode(value: object) -> bytes:
+    if isinstance(value, list):
+        level, plain = value
+        return zlib.compress(str(plain).encode("latin-1"), int(level))
+    return str(value).encode("latin-1")
+
+
+def first_enqueued_s(jobs: Sequence[tuple[str, Record]]) -> float:
+    """Enqueue time (epoch s) of the first job that has one; 0 when none has."""
+    for _, record in jobs:
+        stamp = record.get(b"enqueued_at") or record.get(b"created_at")
+        if stamp:
+            try:
+                return datetime.fromisoformat(stamp.decode()).astimezone(UTC).timestamp()
+            except (ValueError, UnicodeDecodeError):
+                continue
+    return 0.0

@@ -1,0 +1,130 @@
+"""Take one picture of the deployment in one round trip; nothing here writes, or looks deeper the more mail waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from queuectl.model import FleetState, QueueState, ServerState, WorkerState
+from queuectl.policy.rates import Counters, Rates, update
+from queuectl.settings import Settings
+from queuectl.store import audit, keys, lease, series
+from queuectl.store.client import Call, Steps, command, script
+from queuectl.store.decode import pool_state, queue_state, worker_state
+from queuectl.store.scripts import load
+
+READ = load("read_queue")
+EVENTS = 50
+QUEUES_A_CALL = 20
+"""Bounds one script call; a hundred queues are five calls in the same round trip."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """Remembers names and counters between two pictures: names make the next one a single round trip, counters give
+    rates where no daemon publishes them."""
+
+    settings: Settings
+    address: str = ""
+    _names: tuple[str, ...] = ()
+    _workers: tuple[str, ...] = ()
+    _pools: tuple[str, ...] = ()
+    _server: dict[str, Any] = field(default_factory=dict)
+    _counters: dict[str, Counters] = field(default_factory=dict)
+    rates: dict[str, Rates] = field(default_factory=dict)
+
+    def fleet(self) -> Steps[FleetState]:
+        """The picture now. Raises ServerError when the server is away."""
+        replies = yield self._calls()
+        head, body = replies[: len(_HEAD)], replies[len(_HEAD) :]
+        if self._learn(head):
+            replies = yield self._calls()
+            head, body = replies[: len(_HEAD)], replies[len(_HEAD) :]
+        if not self._server:
+            (info,) = yield (command("INFO", "server"),)
+            self._server = dict(info)
+        return self._assemble(head, body)
+
+    def _calls(self) -> tuple[Call, ...]:
+        chunks = [self._names[start : start + QUEUES_A_CALL] for start in range(0, len(self._names), QUEUES_A_CALL)]
+        return (
+            *_HEAD,
+            *(command("HGETALL", key) for key in self._workers),
+            *(command("HGETALL", keys.pool(name)) for name in self._pools),
+            *(script(READ, (), chunk) for chunk in chunks),
+        )
+
+    def _learn(self, head: Sequence[Any]) -> bool:
+        """Take in new names; True when the calls have to be made again to cover them."""
+        prefix = keys.queue("")
+        named = {raw.decode().removeprefix(prefix) for raw in head[0]} | set(self.settings.queues)
+        named |= {queue for pool in self.settings.pools.values() for queue in pool.queues}
+        names, workers = tuple(sorted(named)), tuple(sorted(raw.decode() for raw in head[1]))
+        pools = tuple(sorted(raw.decode() for raw in head[2]))
+        changed = (names, workers, pools) != (self._names, self._workers, self._pools)
+        self._names, self._workers, self._pools = names, workers, pools
+        return changed
+
+    def _assemble(self, head: Sequence[Any], body: Sequence[Any]) -> FleetState:
+        _, _, _, leader, hosts, latest, now, memory, suspended, epoch, stream, undone = head
+        now_s = int(now[0]) + int(now[1]) / 1e6
+        split, pools_end = len(self._workers), len(self._workers) + len(self._pools)
+        workers = tuple(
+            worker_state(key, record, now_s) for key, record in zip(self._workers, body[:split], strict=True) if record
+        )
+        published = series.published_rates(latest)
+        queues = tuple(self._queue(row, workers, published) for chunk in body[pools_end:] for row in chunk)
+        pools = tuple(
+            pool_state(name, record, workers, now_s)
+            for name, record in zip(self._pools, body[split:pools_end], strict=True)
+            if record
+        )
+        fresh = sorted(host.decode() for host, at_s in hosts if float(at_s) > now_s - lease.HOST_FRESH_S)
+        return FleetState(
+            taken_at_s=now_s,
+            server=self._server_state(memory, bool(suspended)),
+            queues=queues,
+            workers=workers,
+            pools=pools,
+            hosts=tuple(fresh),
+            leader=lease.leader_of(leader) or None,
+            managed=epoch is not None,
+            events=audit.entries(stream, undone),
+        )
+
+    def _queue(self, row: Sequence[Any], workers: Sequence[WorkerState], published: Mapping[str, Rates]) -> QueueState:
+        name = row[0].decode()
+        configured = self.settings.queues.get(name)
+        state, counters = queue_state(row, workers, configured.policy() if configured else None)
+        before = self._counters.get(name)
+        if before:
+            self.rates[name] = update(self.rates.get(name, Rates()), before, counters)
+        self._counters[name] = counters
+        return series.with_rates(state, published.get(name) or self.rates.get(name) or Rates())
+
+    def _server_state(self, memory: Mapping[str, Any], suspended: bool) -> ServerState:
+        return ServerState(
+            address=self.address,
+            product=str(self._server.get("server_name") or "redis"),
+            version=str(self._server.get("valkey_version") or self._server.get("redis_version", "")),
+            memory_bytes=int(memory.get("used_memory", 0)),
+            memory_max_bytes=int(memory.get("maxmemory", 0)),
+            eviction=str(memory.get("maxmemory_policy", "")),
+            suspended=suspended,
+        )
+
+
+_HEAD: tuple[Call, ...] = (
+    command("SMEMBERS", keys.QUEUES),
+    command("SMEMBERS", keys.WORKERS),
+    command("SMEMBERS", keys.POOLS),
+    command("GET", keys.LEASE),
+    command("ZRANGE", keys.HOSTS, 0, -1, "WITHSCORES"),
+    command("GET", keys.LATEST),
+    command("TIME"),
+    command("INFO", "memory"),
+    command("EXISTS", keys.SUSPENDED),
+    command("GET", keys.EPOCH),
+    *audit.recent_calls(EVENTS),
+)
