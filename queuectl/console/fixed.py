@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from queuectl.model import (
@@ -54,7 +54,7 @@ def fleet() -> FleetState:
     """Security, payment and welcome mail flow; forum digests drown; legacy is a queue of stock RQ."""
     return FleetState(
         taken_at_s=NOW_S,
-        server=ServerState("redis://10.0.0.5:6379/0", "redis", "7.0.15", 2_310_000_000, 8_000_000_000, clients=31),
+        server=ServerState("redis://10.0.0.5:6379/0", "redis", "7.0.15", 2_310_000_000, 8_000_000_000),
         queues=(_security(), _payment(), _welcome(), _forum(), _legacy()),
         workers=_workers(),
         pools=(
@@ -100,7 +100,8 @@ def _forum() -> QueueState:
     return QueueState(
         "forum", Policy(QueueClass.BULK, 4 * 3600, 600, 1_000_000),
         direction=Control(Direction.LIFO, True, NOW_S + 811, NOW_S - 89, "ana@mail-01", "newest digests first", 119),
-        shed=Control(Switch.ON, True, NOW_S + 640, NOW_S - 260, "ana@mail-01", "digest spike, stale ones are worthless", 117),
+        shed=Control(Switch.ON, True, NOW_S + 640, NOW_S - 260, "ana@mail-01", "digest spike, stale ones are worthless",
+                     117),
         version=9, depth=48_112, in_flight=564, surge=412_330, overflow=744_000, overflow_bytes=29_760_000,
         shed_stored=12_480, scheduled=210, failed=12, oldest_s=1_068.0, in_per_s=5_012.0, out_per_s=600.0,
         service_per_s=604.0, wait_p50_s=0.4, wait_p95_s=1.1, eta_s=math.inf, workers=12, slots=600, busy=582,
@@ -113,15 +114,17 @@ def _legacy() -> QueueState:
     return QueueState(
         "legacy", Policy(QueueClass.NORMAL), depth=3_401, in_flight=4, oldest_s=80.0, in_per_s=40.0, out_per_s=40.3,
         service_per_s=40.3, eta_s=10_800.0, failed=7, workers=5, slots=5, busy=4, stock_workers=5, assisted=True,
-        ledger=Ledger(state=LedgerState.UNKNOWN), depth_history=(3_420, 3_418, 3_411, 3_409, 3_407, 3_404, 3_402, 3_401),
+        ledger=Ledger(state=LedgerState.UNKNOWN),
+        depth_history=(3_420, 3_418, 3_411, 3_409, 3_407, 3_404, 3_402, 3_401),
     )  # fmt: skip
 
 
 def _workers() -> tuple[WorkerState, ...]:
     ours = [
-        WorkerState(f"{pool}-{number:02}.{host}", host, 4_800 + number, queues, "busy", pool, 50, busy, 41_000 + number * 7,
-                    number % 3, 1.2, 5_400.0, f"{queues[0]}-8f2c{number:02}")
-        for pool, queues, amount, busy in (("critical", ("security", "payment"), 4, 31), ("bulk", ("forum", "welcome"), 12, 48))
+        WorkerState(f"{pool}-{number:02}.{host}", host, 4_800 + number, queues, "busy", pool, 50, busy,
+                    41_000 + number * 7, number % 3, 1.2, 5_400.0, f"{queues[0]}-8f2c{number:02}")
+        for pool, queues, amount, busy in (("critical", ("security", "payment"), 4, 31),
+                                           ("bulk", ("forum", "welcome"), 12, 48))
         for number, host in ((number, f"mail-0{number % 3 + 1}") for number in range(1, amount + 1))
     ]  # fmt: skip
     stock = [
@@ -137,7 +140,8 @@ def audit() -> tuple[AuditEntry, ...]:
     return (
         AuditEntry(119, NOW_S - 89, "ana@mail-01", "mode", "forum", "fifo", "lifo", "newest digests first", True),
         AuditEntry(118, NOW_S - 190, "ana@mail-01", "scale", "bulk", "8", "12", "spike from digest send", True),
-        AuditEntry(117, NOW_S - 260, "ana@mail-01", "shed", "forum", "off", "on", "digest spike, stale ones are worthless",
+        AuditEntry(117, NOW_S - 260, "ana@mail-01", "shed", "forum", "off", "on",
+                   "digest spike, stale ones are worthless",
                    True),
         AuditEntry(116, NOW_S - 301, "auto", "repair", "forum", "", "201 messages requeued", "worker bulk-07 died"),
         AuditEntry(115, NOW_S - 3_900, "ben@mail-02", "pause", "legacy", "on", "off", "release done", undone_by=0),
@@ -161,10 +165,10 @@ def _sampled(at_s: float) -> dict[str, QueueSample]:
     since = max(0.0, at_s - SPIKE_BEGAN_S)
     spiking = since > 0
     backlog = int(since / 480 * 1_204_442)
-    forum = QueueSample(min(backlog, 48_112), backlog, 564 if spiking else 90, 5_012 + 180 * wave if spiking else 92 + 5 * wave,
-                        600 + 9 * wave if spiking else 92 + 4 * wave, since * 2.225 if spiking else 0.8,
-                        30 + since / 3 if spiking else 1.1)  # fmt: skip
-    return {**quiet, "forum": forum}
+    calm = QueueSample(backlog, backlog, 90, 92 + 5 * wave, 92 + 4 * wave, 0.8, 1.1)
+    spike = QueueSample(min(backlog, 48_112), backlog, 564, 5_012 + 180 * wave, 600 + 9 * wave, since * 2.225,
+                        30 + since / 3)  # fmt: skip
+    return {**quiet, "forum": spike if spiking else calm}
 
 
 JOBS = tuple(
@@ -175,7 +179,7 @@ JOBS = tuple(
 
 
 class FixedLink:
-    """A link to the fixed deployment: every answer is the same each time, and committing changes nothing but the log."""
+    """A link to the fixed deployment: every answer is the same each time, and a commit is only noted."""
 
     address = "redis://10.0.0.5:6379/0"
     daemon = "remote"
@@ -225,38 +229,58 @@ class FixedLink:
 
 def preview(action: Action, state: FleetState) -> Preview:
     """Words like the real gate's, with figures of the fixed state."""
-    headline, verb, effects, forecast = _say(action, state)
+    said = _say(action, state)
     queue = state.queue(getattr(action, "queue", ""))
     word = queue.name if queue and queue.policy.protected else ""
-    return Preview(action, headline, verb, effects, forecast, affected=312_000, confirm_word=word, token="fixed")
+    return Preview(action, said.headline, said.verb, said.effects, said.forecast, said.affected, confirm_word=word)
 
 
-def _say(action: Action, state: FleetState) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    headline: str
+    verb: str
+    effects: tuple[str, ...]
+    forecast: tuple[str, ...] = ()
+    affected: int = 0
+
+
+_SHED_EFFECTS = ("Messages older than 4h go to the shed store, at claim and by sweep.",
+                 "New messages are refused while 1,000,000 wait.",
+                 "Shed messages are kept 7 days and can be replayed.")  # fmt: skip
+_SHED_FORECAST = ("waiting       1,204,442 → 892,442", "oldest           17m48s → 4h at most",
+                  "clears in         never → never")  # fmt: skip
+
+
+def _say(action: Action, state: FleetState) -> _Said:
     match action:
+        case SetShed(queue=name, value=Switch.ON):
+            return _Said(
+                f"Turn shedding on for {name}", f"Shed 312,000 from {name}", _SHED_EFFECTS, _SHED_FORECAST, 312_000
+            )
         case SetShed(queue=name, value=value):
-            return (f"Turn shedding {value or 'auto'} for {name}", f"Shed about 312,000 from {name}",
-                    ("Messages older than 4h go to the shed store, at claim and by sweep.",
-                     "New messages are refused while 1,000,000 wait.", "Shed messages are kept 7 days and can be replayed."),
-                    ("waiting       1,204,442 → 892,442", "oldest           17m48s → 4h at most", "ETA               never → never"))  # fmt: skip
+            return _Said(f"Turn shedding {value or 'back to the policy'} for {name}", f"Stop shedding {name}",
+                         ("Stale messages are delivered again.",))  # fmt: skip
         case SetDirection(queue=name, value=value):
-            return (f"Claim from {name}: {(value or 'auto').upper()}", f"Switch {name} to {(value or 'auto').upper()}",
-                    ("The switch is instant; no message moves.",), ("newest waits       17m48s → 0.2s",))  # fmt: skip
+            way = (value or "policy").upper()
+            return _Said(f"Claim from {name}: {way}", f"Switch {name} to {way}",
+                         ("The switch is instant; no message moves.",),
+                         ("newest waits     17m48s → 0.2s",))  # fmt: skip
         case SetPause(queue=name, value=value):
             act = "Resume" if value is Switch.OFF else "Pause"
-            return f"{act} {name}", f"{act} {name}", (f"{act}s claims by every worker.",), ()
-        case Drain(queue=name, target=target):
-            where = action.to_queue or target.value
-            return (f"Move waiting messages of {name} to {where}", f"Drain 48,112 from {name}",
-                    ("Taken from the tail, 1,000 at a time.",), ("waiting          48,112 → 0",))  # fmt: skip
+            return _Said(f"{act} {name}", f"{act} {name}", (f"{act}s claims by every worker.",))
+        case Drain(queue=name, target=target, to_queue=other):
+            return _Said(f"Move waiting messages of {name} to {other or target}", f"Drain 48,112 from {name}",
+                         ("Taken from the tail, 1,000 at a time.",), ("waiting          48,112 → 0",),
+                         48_112)  # fmt: skip
         case Refill(queue=name, tier=tier):
-            return f"Bring back messages of {name} from {tier}", f"Refill {name} from {tier}", ("Oldest first.",), ()
+            return _Said(f"Bring back mail of {name} from {tier}", f"Refill {name} from {tier}", ("Oldest first.",))
         case Scale(pool=pool, workers=workers):
-            known = state.pool(pool)
+            known, wanted = state.pool(pool), "policy" if workers is None else str(workers)
             now = known.actual if known else 0
-            return (f"Scale pool {pool}: {now} → {workers if workers is not None else 'auto'} workers",
-                    f"Scale {pool} to {workers if workers is not None else 'auto'}", ("Stopping workers finish what they hold.",),
-                    (f"workers       {now} → {workers}",))  # fmt: skip
+            return _Said(f"Scale pool {pool} to {wanted}", f"Scale {pool} to {wanted}",
+                         ("Stopping workers finish what they hold.",),
+                         (f"workers              {now} → {wanted}",))  # fmt: skip
         case Undo(number=number):
-            return f"Undo action {number}", f"Undo {number}", ("Puts back what it changed.",), ()
+            return _Said(f"Undo action {number}", f"Undo {number}", ("Puts back what it changed.",))
         case _:
-            return "Act on failed jobs", "Act", (), ()
+            return _Said("Act on failed jobs", "Act", ())

@@ -24,6 +24,8 @@ class Glyphs:
     """The ledger balances."""
     no: str
     """The ledger has a residue."""
+    cursor: str
+    """The selected row."""
     mark: str
     """A marked row."""
     ellipsis: str
@@ -40,7 +42,6 @@ class Glyphs:
     """A horizontal rule."""
     bar: str
     """A vertical rule."""
-    corner: str
     tick: str
     """A tick on a vertical axis."""
     marker: str
@@ -51,13 +52,13 @@ class Glyphs:
 
 UNICODE = Glyphs(
     ok="●", warn="▲", bad="■", stock="◌", up="▲", down="▼", left="‹", right="›", sort_up="↑", sort_down="↓",
-    yes="✓", no="✗", mark="◆", ellipsis="…", separator="·", dash="–", approx="≈", arrow="→", more="›",
-    line="─", bar="│", corner="└", tick="┤", marker="┊", ascii=False,
+    yes="✓", no="✗", cursor="▌", mark="◆", ellipsis="…", separator="·", dash="–", approx="≈", arrow="→", more="›",
+    line="─", bar="│", tick="┤", marker="┊", ascii=False,
 )  # fmt: skip
 ASCII = Glyphs(
     ok="o", warn="!", bad="X", stock="?", up="^", down="v", left="<", right=">", sort_up="^", sort_down="v",
-    yes="+", no="x", mark="*", ellipsis="~", separator="-", dash="-", approx="~", arrow="->", more=">",
-    line="-", bar="|", corner="+", tick="+", marker=":", ascii=True,
+    yes="+", no="x", cursor=">", mark="*", ellipsis="~", separator="-", dash="-", approx="~", arrow="->", more=">",
+    line="-", bar="|", tick="+", marker=":", ascii=True,
 )  # fmt: skip
 
 

@@ -29,7 +29,9 @@ class Picture:
     @property
     def stale(self) -> bool:
         """Too old to be taken for the present: painted dimmed, with its age."""
-        return bool(self.failure) or (not self.frozen and self.interval_s is not None and self.age_s > self.interval_s + 3)
+        return bool(self.failure) or (
+            not self.frozen and self.interval_s is not None and self.age_s > self.interval_s + 3
+        )
 
     def operations_on(self, queue: str) -> tuple[Operation, ...]:
         return tuple(operation for operation in self.operations if operation.queue == queue)

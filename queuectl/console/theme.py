@@ -41,7 +41,7 @@ Colour = Annotated[str, AfterValidator(_colour)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, alias_generator=None)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class _Colors(_Table):
@@ -157,6 +157,8 @@ def to_textual(file: _File) -> Theme:
         panel=colors.panel, success=colors.success, warning=colors.warning, error=colors.error,
     )  # fmt: skip
     theme.variables = {
+        # Textual's own stylesheet needs these two of an ANSI theme, and does not start without.
+        **({"ansi-background": "ansi_default", "ansi-foreground": "ansi_default"} if file.ansi else {}),
         **tone_variables(theme),
         **{f"tone-{tone}": colour for tone, colour in given.items()},
         **{f"row-cursor-{key}": colour for key, colour in file.cursor.model_dump(exclude_none=True).items()},

@@ -44,6 +44,14 @@ def age(seconds: float | None, signs: Glyphs = UNICODE) -> str:
     return _two_units(round(seconds))
 
 
+def coarse(seconds: float | None, signs: Glyphs = UNICODE) -> str:
+    """An age in one unit, for forecasts: nobody needs the seconds of an hour that is only expected."""
+    if seconds is None or math.isinf(seconds) or seconds < 1:
+        return "0s" if seconds is not None and seconds < 1 else age(seconds, signs)
+    unit, length = next((unit, length) for unit, length in _UNITS if seconds >= length)
+    return f"{seconds / length:.0f}{unit}"
+
+
 def duration(seconds: float | None) -> str:
     """A length somebody chose: 14400 -> 4h, 5400 -> 1h30m; None is `no expiry`."""
     return "no expiry" if seconds is None else _two_units(round(seconds)) if seconds >= 1 else f"{seconds:g}s"
@@ -99,6 +107,23 @@ def fit(text: str, width: int, signs: Glyphs = UNICODE) -> str:
 
 
 def plain(text: str, signs: Glyphs = UNICODE) -> str:
-    """Text of others in one safe line: control characters become spaces; in ASCII, others become question marks."""
-    line = "".join(char if char.isprintable() else " " for char in text)
-    return line.encode("ascii", "replace").decode() if signs.ascii else line
+    """Text of others in one safe line: control characters become spaces."""
+    line = text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+    return to_ascii(line) if signs.ascii else line
+
+
+_ASCII = {
+    **dict.fromkeys(map(ord, "─━═╌┄▔▁▂▃▄▀█"), "-"),
+    **dict.fromkeys(map(ord, "│┃║┊▌▐▎▏▕▍▋▊▉"), "|"),
+    **dict.fromkeys(map(ord, "┌┐└┘├┤┬┴┼╭╮╰╯▖▗▘▝"), "+"),
+    ord("–"): "-", ord("—"): "-", ord("…"): "~", ord("·"): "-", ord("●"): "o", ord("•"): "*", ord("→"): ">",
+    ord("≈"): "~",
+    ord("✓"): "+", ord("“"): '"', ord("”"): '"', ord("’"): "'", ord("×"): "x",
+    ord("🔎"): "/ ",
+}  # fmt: skip
+"""What we, the gate and Textual's own widgets write; each stand-in takes the same number of cells."""
+
+
+def to_ascii(data: str) -> str:
+    """For terminals whose locale is not UTF-8. What has no stand-in becomes a question mark."""
+    return data if data.isascii() else data.translate(_ASCII).encode("ascii", "replace").decode()

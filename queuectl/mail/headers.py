@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")
 _WORD = r"[^\s\x00-\x1f\x7f@<>()\[\],;:\"\\]+"
 _ADDRESS = re.compile(rf"({_WORD})@({_WORD}|\[[0-9A-Za-z.:]+\])")
 _WIDE = SMTP.clone(max_line_length=998)
-_STRUCTURED = frozenset(HeaderRegistry().registry)
+_STRUCTURED = frozenset(HeaderRegistry().registry) - {"subject"}
 
 
 class HeaderError(ValueError):
@@ -47,12 +47,12 @@ def parse_sender(sender: str) -> tuple[str, str]:
     """The envelope sender and the From line of `Name <address>`. Raises HeaderError unless it is one ASCII mailbox."""
     parsed = _parse("From", sender)
     addresses: tuple[Address, ...] = parsed.addresses
-    if len(addresses) != 1 or not addresses[0].domain or parsed.defects:
+    if len(addresses) != 1 or not addresses[0].domain:
         raise HeaderError("From must hold exactly one mail address")
     mailbox = addresses[0]
     envelope = _ascii_domain(mailbox.addr_spec, "From")
-    if not envelope.isascii():
-        raise HeaderError("the address in From must be ASCII before the @")
+    if not _ADDRESS.fullmatch(envelope) or not envelope.isascii():
+        raise HeaderError("the address in From must be plain ASCII before the @")
     if envelope != mailbox.addr_spec:
         sender = str(Address(mailbox.display_name, addr_spec=envelope))
     return envelope, _fold("From", sender)

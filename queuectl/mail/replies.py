@@ -1,7 +1,7 @@
 """What an SMTP reply means for the message: pure classification by scope, not by first digit alone.
 
-Codes are RFC 5321 §4.2, enhanced status codes RFC 3463. A reply about us (throttling, reputation, login) never fails
-the recipient, whatever its first digit.
+Codes are RFC 5321 §4.2, enhanced status codes RFC 3463. Throttling and a refused login never
+fail a message, whatever the reply's first digit; a refusal for our reputation does, but says nothing of the recipient.
 """
 
 from __future__ import annotations
@@ -137,10 +137,11 @@ def classify(reply: Reply, phase: Phase) -> Disposition:
     if _is_throttling(reply):
         scope = Scope.ACCOUNT if reply.enhanced.endswith(".4.5") else Scope.PROVIDER
         return Disposition(Outcome.RETRY, scope, False, reason(reply), reply.code)
-    if phase in (Phase.CONNECT, Phase.AUTH):
-        return Disposition(Outcome.RETRY, _scope(reply, phase), False, reason(reply), reply.code)
+    scope = _scope(reply, phase)
+    if phase in (Phase.CONNECT, Phase.AUTH) or scope is Scope.ACCOUNT:
+        return Disposition(Outcome.RETRY, scope, False, reason(reply), reply.code)
     outcome = Outcome.RETRY if reply.code < 500 else Outcome.FAILED
-    return Disposition(outcome, _scope(reply, phase), True, reason(reply), reply.code)
+    return Disposition(outcome, scope, True, reason(reply), reply.code)
 
 
 def unanswered(phase: Phase, what: str) -> Disposition:

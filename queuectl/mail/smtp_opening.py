@@ -33,8 +33,9 @@ async def open_session(provider: ProviderSettings, password: str | None, context
         session.abort(failed.disposition.reason)
         raise
     except SessionLost as lost:
+        session.abort(str(lost))
         raise OpeningFailed(unanswered(Phase.CONNECT, str(lost))) from lost
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         session.abort("cannot connect")
         raise OpeningFailed(_unreachable(_network_cause(error))) from error
     except BaseException:
@@ -108,11 +109,11 @@ def _unreachable(why: str) -> Disposition:
     return Disposition(Outcome.RETRY, Scope.CONNECTION, False, why)
 
 
-def _network_cause(error: OSError) -> str:
+def _network_cause(error: OSError | UnicodeError) -> str:
     """Stable words for a failed connect: the system's own text holds addresses and ports."""
     if isinstance(error, TimeoutError):
         return "cannot connect: timed out"
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror | UnicodeError):
         return "cannot connect: host name not found"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS refused: {error.verify_message}"

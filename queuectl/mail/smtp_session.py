@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from queuectl.mail.compose import Composed
 from queuectl.mail.replies import Disposition, Outcome, Phase, Reply, Scope, classify, unanswered
@@ -83,6 +84,8 @@ class SmtpSession(asyncio.Protocol):
             raise
         finally:
             self._busy = False
+            if self._replies:
+                self._lose("server closing")
 
     async def command(self, line: str, phase: Phase) -> Reply:
         """Send one command and wait for its reply. Raises SessionLost."""
@@ -227,8 +230,8 @@ class SmtpSession(asyncio.Protocol):
             self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101
-        self.transport = transport
+        # uvloop's transports are not subclasses of asyncio.Transport, though they have its methods.
+        self.transport = cast(asyncio.Transport, transport)
         self._heard_at = self._loop.time()
 
     def resume_writing(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,14 +55,13 @@ def read_template(path: Path) -> Template:
 
     A sibling with the same stem and the suffix `.html` is the HTML part. Raises UsageError naming file and line.
     """
-    sources, body_line = _split(path, _read(path))
-    sibling = path.with_suffix(".html")
-    html_path = sibling if sibling != path and sibling.is_file() else None
-    if html_path:
-        sources["html"] = _read(html_path)
+    sources, lines = _split(path, _read(path))
     for part, source in sources.items():
-        where, first_line = (html_path or path, 1) if part == "html" else (path, body_line if part == "text" else 1)
-        _check_syntax(source, where, first_line)
+        _check_syntax(source, path, lines[part])
+    html_path = path.with_suffix(".html")
+    if html_path != path and html_path.is_file():
+        sources["html"] = _read(html_path)
+        _check_syntax(sources["html"], html_path, 1)
     return make_template(**sources)
 
 
@@ -121,9 +120,12 @@ class Renderer:
         if "{" not in source:
             return source
         try:
-            return (_HTML if part == "html" else _PLAIN).from_string(source)
+            compiled = (_HTML if part == "html" else _PLAIN).from_string(source)
         except TemplateSyntaxError as error:
             raise TemplateError(f"template {self._id}: {part} line {error.lineno}: {error.message}") from error
+        # Jinja2 copies this chain of maps for every rendering; a plain dictionary is copied in a fifth of the time.
+        compiled.globals = dict(compiled.globals)
+        return compiled
 
     def _render(self, part: str, template: Compiled, params: Mapping[str, Any]) -> str:
         try:
@@ -166,31 +168,26 @@ def _read(path: Path) -> str:
         raise UsageError(f"{path}:{line}: not UTF-8 (byte 0x{error.object[error.start]:02x})") from error
 
 
-def _split(path: Path, content: str) -> tuple[dict[str, str], int]:
-    """Sources by part, and the line on which the body starts."""
+def _split(path: Path, content: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Sources by part, and the line each starts on."""
     head, _, body = content.partition("\n\n")
-    sources = dict(_header_lines(path, head))
-    if "subject" not in sources:
-        raise UsageError(f"{path}:1: no `Subject:` line before the first blank line")
-    return {**sources, "text": body}, head.count("\n") + 3
-
-
-def _header_lines(path: Path, head: str) -> Iterator[tuple[str, str]]:
-    seen: set[str] = set()
+    sources, lines = {"text": body}, {"text": head.count("\n") + 3}
     for number, line in enumerate(head.split("\n"), start=1):
         name, colon, value = line.partition(":")
         part = _HEADERS.get(name.strip().lower())
         if not colon or part is None:
             raise UsageError(f"{path}:{number}: {line[:40]!r} is not a header this file may have; "
                              "allowed before the blank line: Subject, From")  # fmt: skip
-        if part in seen:
+        if part in sources:
             raise UsageError(f"{path}:{number}: a second {name.strip()!r} line")
-        seen.add(part)
-        yield part, value.strip()
+        sources[part], lines[part] = value.strip(), number
+    if "subject" not in sources:
+        raise UsageError(f"{path}:1: no `Subject:` line before the first blank line")
+    return sources, lines
 
 
 def _check_syntax(source: str, path: Path, first_line: int) -> None:
     try:
-        _PLAIN.parse(source)
+        _PLAIN.from_string(source)
     except TemplateSyntaxError as error:
         raise UsageError(f"{path}:{first_line + error.lineno - 1}: {error.message}") from error

@@ -100,6 +100,10 @@ def queue_findings(queue: QueueState) -> Iterator[Finding]:
         yield Finding(word.severity, text, queue.name)
     if queue.ledger.state is LedgerState.RESIDUE:
         yield Finding(Severity.BAD, _residue(queue.ledger.residue), queue.name)
+    for name, control in (("shed", queue.shed), ("mode", queue.direction)):
+        if control.overridden:
+            who = f" by {control.by}" if control.by else ""
+            yield Finding(Severity.INFO, f"{name} {control.value}{who}", queue.name)
 
 
 def _sentence(queue: QueueState, word: Condition) -> str:
@@ -161,7 +165,7 @@ def _workers(fleet: FleetState) -> Iterator[Finding]:
     ghosts = [worker for worker in fleet.workers if worker.ghost]
     if ghosts:
         noun = "worker has" if len(ghosts) == 1 else "workers have"
-        yield Finding(Severity.WARN, f"{len(ghosts)} {noun} no heartbeat ({ghosts[0].name}); repair takes its messages")
+        yield Finding(Severity.WARN, f"{len(ghosts)} {noun} no heartbeat ({ghosts[0].name}); repair takes back what they held")
 
 
 def _residue(residue: int) -> str:

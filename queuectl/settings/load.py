@@ -16,7 +16,7 @@ from queuectl.settings.model import Settings
 
 ENV_PREFIX = "QUEUECTL_"
 ENV_SHORTHANDS = {"QUEUECTL_URL": ("server", "url"), "QUEUECTL_THEME": ("console", "theme")}
-NOT_SETTINGS = frozenset({"QUEUECTL_CONFIG", "QUEUECTL_ASCII"})
+NOT_SETTINGS = frozenset({"QUEUECTL_CONFIG", "QUEUECTL_ASCII", "QUEUECTL_OPERATOR", "QUEUECTL_TEST_SERVER"})
 """Variables with our prefix that are read elsewhere."""
 
 

@@ -18,6 +18,8 @@ from redis.exceptions import (
     ConnectionError,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
     TimeoutError,
@@ -167,9 +169,13 @@ def _translated() -> Iterator[None]:
     except (ConnectionError, TimeoutError, OSError) as error:
         raise ServerError(f"no server: {error}") from error
     except ResponseError as error:
-        raise _explained(str(error)) from error
+        raise _explained(_STRIPPED.get(type(error), "") + str(error)) from error
     except RedisError as error:
         raise ServerError(f"the server did not answer as Redis does: {error}") from error
+
+
+_STRIPPED: dict[type[ResponseError], str] = {OutOfMemoryError: "OOM ", ReadOnlyError: "READONLY "}
+"""Codes that the client turns into classes and takes off the text."""
 
 
 def _explained(text: str) -> QueuectlError:

@@ -91,6 +91,8 @@ def _hint(url: str, error: ServerError) -> str:
     text = str(error)
     if isinstance(cause, ssl.SSLError) or "SSL" in text or "certificate" in text.lower():
         return f"TLS was refused ({text}); is this a rediss:// server, and its certificate trusted here?"
+    if url.startswith("rediss://") and "imeout" in text:
+        return f"TLS was refused ({text}); if the server does not speak TLS, use redis://"
     if url.startswith("redis://") and "Connection closed by server" in text:
         return f"{text}; if the server wants TLS, use rediss://"
     if "Protocol Error" in text or "did not answer as Redis" in text:

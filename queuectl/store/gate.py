@@ -30,13 +30,14 @@ from queuectl.model import (
     Undo,
 )
 from queuectl.settings import Settings
-from queuectl.store import audit, keys
+from queuectl.store import audit, keys, operations
 from queuectl.store.changes import Change, failed_jobs, switches, transfers, undoing
 from queuectl.store.changes.facts import publish_policy
 from queuectl.store.client import Argument, Steps, ask, script
 from queuectl.store.scripts import load
 
 COMMIT = load("commit_change")
+READ_ONLY = "this session is read-only (environment.read_only)"
 
 
 def operator_name(environ: Mapping[str, str]) -> str:
@@ -84,12 +85,18 @@ class Gate:
             return Outcome(number, (yield from change.follow_up))
         return Outcome(number, change.preview.headline, change.operation_id)
 
+    def stop_operation(self, op_id: str) -> Steps[None]:
+        """Stop a drain or refill under way. Raises RefusedError when the environment is read-only."""
+        if self.settings.environment.read_only:
+            raise RefusedError(READ_ONLY)
+        yield from operations.stop(op_id)
+
     def _change(self, action: Action) -> Steps[Change]:
         match action:
             case SetShed() | SetDirection() | SetPause():
                 return (yield from switches.of_control(action, self.settings))
             case Scale():
-                return (yield from switches.of_pool(action))
+                return (yield from switches.of_pool(action, self.settings))
             case Drain():
                 return (yield from transfers.drain(action, self.settings))
             case Refill():
@@ -105,7 +112,7 @@ class Gate:
         """Read-only refuses everything; production asks for the scope to be typed."""
         environment = self.settings.environment
         if environment.read_only:
-            return change.refused("this console is read-only (environment.read_only)")
+            return change.refused(READ_ONLY)
         if environment.production and not change.preview.confirm_word and not change.preview.nothing:
             return change.typed(change.scope)
         return change

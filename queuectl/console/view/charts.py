@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from queuectl.console.view.look import Look
 from queuectl.console.widgets.chart import Series
-from queuectl.model import FleetState, QueueSample, QueueState, Sample
+from queuectl.model import AuditEntry, FleetState, QueueSample, QueueState, Sample
 
 MOST_SERIES = 4
 TONES = ("series-1", "series-2", "series-3", "series-4")
@@ -26,17 +26,21 @@ class Plot:
 def fleet_plots(fleet: FleetState, samples: Sequence[Sample], selected: str, look: Look) -> tuple[Plot, Plot, Plot]:
     """Depth, throughput and staleness. `selected` empty: the busiest queues, and all mail in and out."""
     if selected:
-        return queue_plots(selected, samples, look)
+        return queue_plots(selected, samples)
     deep = busiest(fleet.queues, lambda queue: float(queue.backlog))
     old = busiest(fleet.queues, lambda queue: queue.oldest_s or 0.0)
     return (
-        Plot(_title("waiting", len(deep), len(fleet.queues), look), "", _by_queue(deep, samples, lambda one: one.backlog)),
+        Plot(
+            _title("waiting", len(deep), len(fleet.queues), look), "", _by_queue(deep, samples, lambda one: one.backlog)
+        ),
         Plot("all in / out per second", "/s", _in_and_out(samples, None)),
-        Plot(_title("oldest", len(old), len(fleet.queues), look), "s", _by_queue(old, samples, lambda one: one.oldest_s)),
+        Plot(
+            _title("oldest", len(old), len(fleet.queues), look), "s", _by_queue(old, samples, lambda one: one.oldest_s)
+        ),
     )
 
 
-def queue_plots(queue: str, samples: Sequence[Sample], look: Look) -> tuple[Plot, Plot, Plot]:
+def queue_plots(queue: str, samples: Sequence[Sample]) -> tuple[Plot, Plot, Plot]:
     """The same three for one queue."""
     return (
         Plot(f"{queue}: waiting", "", (_series("waiting", 0, queue, samples, lambda one: one.backlog),)),
@@ -46,6 +50,11 @@ def queue_plots(queue: str, samples: Sequence[Sample], look: Look) -> tuple[Plot
             _series("wait p95", 3, queue, samples, lambda one: one.wait_p95_s),
         )),
     )  # fmt: skip
+
+
+def markers(events: Sequence[AuditEntry], queue: str) -> list[tuple[float, str]]:
+    """Operators' acts on a queue (empty: on any), drawn across the plots; the name stands in the event tail."""
+    return [(entry.at_s, entry.action) for entry in events if entry.who != "auto" and queue in ("", entry.scope)]
 
 
 def busiest(queues: Sequence[QueueState], reading: Callable[[QueueState], float]) -> tuple[str, ...]:

@@ -37,7 +37,9 @@ def _undo(entry: AuditEntry) -> list[Span]:
     return [Span(f"  undo: {entry.number}", "info")] if entry.undoable else []
 
 
-def event_lines(entries: Sequence[AuditEntry], look: Look, rows: int, empty: str = "nothing was changed yet") -> list[Line]:
+def event_lines(
+    entries: Sequence[AuditEntry], look: Look, rows: int, empty: str = "nothing was changed yet"
+) -> list[Line]:
     """The newest `rows` entries, newest first; the last line says when there are more."""
     if not entries:
         return [(Span(f" {empty}", "muted"),)] if rows else []

@@ -9,7 +9,9 @@ from queuectl.console.widgets.table import Cell, Column, Row
 from queuectl.model import Control, Direction, LedgerState, QueueClass, QueueState, Switch
 from queuectl.policy.diagnosis import Condition, condition
 
-TREND_CELLS = 8
+TREND_CELLS = 5
+MOST_WORDS = 8
+"""Cells of the OVERFLOW column: larger counts are shortened there; the queue's screen has every digit."""
 
 COLUMNS: tuple[Column, ...] = (
     Column("queue", "QUEUE", 12, "left", 0, True),
@@ -21,18 +23,18 @@ COLUMNS: tuple[Column, ...] = (
     Column("trend", "TREND", TREND_CELLS, "left", 5),
     Column("in", "IN/s", 6, "right", 1),
     Column("out", "OUT/s", 6, "right", 1),
-    Column("oldest", "OLDEST", 7, "right", 2),
+    Column("oldest", "OLDEST", 6, "right", 2),
     Column("wait", "WAIT p95", 8, "right", 5),
-    Column("eta", "ETA", 6, "right", 3),
-    Column("surge", "SURGE", 7, "right", 9),
-    Column("overflow", "OVERFLOW", 9, "right", 6),
+    Column("eta", "ETA", 5, "right", 3),
+    Column("surge", "SURGE", 7, "right", 7),
+    Column("overflow", "OVERFLOW", 8, "right", 5),
     Column("failed", "FAILED", 6, "right", 5),
-    Column("workers", "WORKERS", 9, "right", 3),
-    Column("in_flight", "FLIGHT", 6, "right", 7),
-    Column("scheduled", "SCHED", 6, "right", 10),
-    Column("deferred", "HELD", 6, "right", 10),
+    Column("workers", "WORKERS", 8, "right", 3),
+    Column("in_flight", "FLIGHT", 6, "right", 8),
     Column("shed_stored", "SHED #", 8, "right", 8),
     Column("ledger", "LEDGER", 8, "left", 8),
+    Column("scheduled", "SCHED", 6, "right", 10),
+    Column("deferred", "HELD", 6, "right", 10),
     Column("max_age", "MAX AGE", 7, "right", 11),
     Column("provider", "PROVIDER", 10, "left", 11),
 )
@@ -53,7 +55,9 @@ def _identity(queue: QueueState, word: Condition, look: Look) -> dict[str, Cell]
     return {
         "queue": Cell(f"{sign(queue, look)} {words.plain(queue.name, look.signs)}", _tone(word), True),
         "state": Cell(word.value, _tone(word), False),
-        "class": Cell("assisted" if queue.assisted else policy.queue_class.value, _CLASS_TONES[policy.queue_class], False),
+        "class": Cell(
+            "assisted" if queue.assisted else policy.queue_class.value, _CLASS_TONES[policy.queue_class], False
+        ),
         "direction": Cell(_control(queue.direction, queue.direction.value.upper()), _changed(queue.direction), False),
         "shed": _shed(queue),
         "max_age": Cell(words.duration(policy.max_age_s), "", False),
@@ -81,7 +85,7 @@ def _flow(queue: QueueState, word: Condition, look: Look) -> dict[str, Cell]:
 def _places(queue: QueueState, look: Look) -> dict[str, Cell]:
     return {
         "surge": _some(queue.surge, look),
-        "overflow": _some(queue.overflow, look, "info"),
+        "overflow": _stored(queue.overflow, look),
         "failed": _some(queue.failed, look, "bad", zero="0"),
         "workers": _workers(queue, look),
         "in_flight": _some(queue.in_flight, look, zero="0"),
@@ -100,7 +104,7 @@ def sign(queue: QueueState, look: Look) -> str:
 
 def eta(queue: QueueState, look: Look) -> str:
     """When the backlog is gone: an age, `never`, or a dash."""
-    known = "0s" if queue.backlog == 0 else words.age(queue.eta_s, look.signs)
+    known = "0s" if queue.backlog == 0 else words.coarse(queue.eta_s, look.signs)
     return words.estimated(known, queue.assisted and queue.backlog > 0, look.signs)
 
 
@@ -133,6 +137,11 @@ def _ledger(queue: QueueState, look: Look) -> Cell:
 
 def _some(number: int, look: Look, tone: str = "", zero: str = "") -> Cell:
     return Cell(words.count(number), tone, False) if number else Cell(zero or look.signs.dash, "muted", False)
+
+
+def _stored(number: int, look: Look) -> Cell:
+    text = words.count(number)
+    return _some(number, look, "info") if len(text) <= MOST_WORDS else Cell(words.short(number), "info", False)
 
 
 def _workers(queue: QueueState, look: Look) -> Cell:

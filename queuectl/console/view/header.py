@@ -24,19 +24,23 @@ def environment_badge(environment: EnvironmentSettings) -> Line:
 
 
 def header(
-    picture: Picture, environment: EnvironmentSettings, address: str, daemon: str, look: Look, columns: int
+    picture: Picture, look: Look, columns: int, *, environment: EnvironmentSettings, address: str, daemon: str
 ) -> tuple[Line, Line]:
     """Left and right part of the header in `columns` cells; the least important facts go first when it is narrow."""
     right = _freshness(picture, look)
-    left: Line = (Span(" queuectl ", "title", bold=True), *environment_badge(environment))
+    badge = environment_badge(environment)
+    left: Line = (Span(" queuectl ", "title", bold=True), *badge)
+    if width(left) + width(right) + 2 > columns and badge:
+        left = (Span(" "), *badge)
+    right = cut(right, max(columns - width(left) - 1, 1), look)
     facts = [(Span(words.plain(address, look.signs)),), *_facts(picture.fleet, daemon, look)]
     for fact in facts:
         longer = (*left, *fact) if left[-1].text.endswith(" ") else (*left, Span(look.dot, "muted"), *fact)
-        if width(longer) + width(right) + 2 > columns:
+        if width(longer) + width(right) + 4 > columns:
+            left = (*left, Span(f" {look.signs.ellipsis}", "muted"))
             break
         left = longer
-    room = columns - width(right) - 1
-    return cut(left, max(room, 10), look), right
+    return left, right
 
 
 def _facts(fleet: FleetState | None, daemon: str, look: Look) -> list[Line]:
@@ -68,7 +72,9 @@ def ledger_mark(fleet: FleetState, look: Look) -> Line:
 
 def _freshness(picture: Picture, look: Look) -> Line:
     if picture.failure:
-        return (Span(f" disconnected {words.age(int(picture.age_s))}{look.dot}retrying ", "bad", bold=True, badge=True),)
+        return (
+            Span(f" disconnected {words.age(int(picture.age_s))}{look.dot}retrying ", "bad", bold=True, badge=True),
+        )
     if picture.fleet is None:
         return (Span("connecting" + look.signs.ellipsis + " ", "warn"),)
     spans: list[Span] = []
@@ -79,7 +85,11 @@ def _freshness(picture: Picture, look: Look) -> Line:
     if picture.lagging:
         spans += [Span("slow terminal", "warn"), Span(look.dot, "muted")]
     every = "refresh off" if picture.interval_s is None else f"every {picture.interval_s:g}s"
-    spans += [Span(every, "muted"), Span(look.dot, "muted"), Span(words.clock(picture.fleet.taken_at_s, look.zone) + " ")]
+    spans += [
+        Span(every, "muted"),
+        Span(look.dot, "muted"),
+        Span(words.clock(picture.fleet.taken_at_s, look.zone) + " "),
+    ]
     return tuple(spans)
 
 
@@ -90,31 +100,48 @@ def alert(picture: Picture, look: Look, columns: int) -> Line:
     if picture.failure:
         return cut((Span(f" {look.signs.bad} {words.plain(picture.failure, look.signs)}", "bad"),), columns, look)
     findings = diagnose(picture.fleet)
+    if findings and findings[0].severity > Severity.INFO:
+        return findings_line(findings, look, columns)
+    well: Line = (Span(f" {look.signs.ok} ", "ok"), Span(_all_well(picture.fleet, look)))
     if not findings:
-        return (Span(f" {look.signs.ok} ", "ok"), Span(_all_well(picture.fleet, look)))
-    return findings_line(findings, look, columns)
+        return cut(well, columns, look)
+    return (*well, *findings_line(findings, look, max(columns - width(well), 1), follows=True))
 
 
-def findings_line(findings: tuple[Finding, ...], look: Look, columns: int) -> Line:
-    """As many findings as fit, and how many more there are."""
+def findings_line(findings: tuple[Finding, ...], look: Look, columns: int, *, follows: bool = False) -> Line:
+    """As many findings as fit, and how many more there are; `follows`: something stands before them."""
+    ordered = _together(findings)
     line: Line = ()
-    for index, finding in enumerate(findings):
-        piece = _finding(finding, look, first=index == 0)
-        left_out = len(findings) - index - 1
-        reserve = len(f"{look.dot}+{left_out} more") if left_out else 0
-        if index and width(line) + width(piece) + reserve > columns:
-            return (*line, Span(f"{look.dot}+{left_out + 1} more", "muted"))
+    for index, finding in enumerate(ordered):
+        piece = _finding(finding, ordered[index - 1] if index else None, look, follows=follows)
+        after = len(ordered) - index - 1
+        room = columns - (len(_more(after, look)) if after else 0)
+        if width(line) + width(piece) > room:
+            shown = line or cut(piece, room, look)
+            return (*shown, Span(_more(after + (1 if line else 0), look), "muted"))
         line = (*line, *piece)
-    return cut(line, columns, look)
+    return line
 
 
-def _finding(finding: Finding, look: Look, *, first: bool) -> Line:
-    tone = TONES[finding.severity] if finding.severity > Severity.INFO else "info"
+def _more(count: int, look: Look) -> str:
+    return f"{look.dot}+{count} more" if count else ""
+
+
+def _together(findings: tuple[Finding, ...]) -> list[Finding]:
+    """A queue's findings stand together, where its worst one stands."""
+    places = {finding.queue: index for index, finding in reversed(list(enumerate(findings)))}
+    return sorted(findings, key=lambda finding: places[finding.queue])
+
+
+def _finding(finding: Finding, before: Finding | None, look: Look, *, follows: bool) -> Line:
+    tone = TONES[finding.severity] if finding.severity > Severity.INFO else ""
+    text = Span(words.plain(finding.text, look.signs), tone)
+    lead = Span(look.dot if before or follows else " ", "muted")
+    if before is not None and before.queue == finding.queue:
+        return (lead, text)
     name = f"{words.plain(finding.queue, look.signs)}: " if finding.queue else ""
-    text = words.plain(finding.text, look.signs)
-    lead = " " if first else look.dot
-    return (Span(lead, "muted"), Span(f"{severity_sign(finding.severity, look)} ", tone), Span(name, tone, bold=True),
-            Span(text, tone))  # fmt: skip
+    sign = severity_sign(finding.severity, look) if finding.severity > Severity.INFO else ""
+    return (lead, Span(f"{sign} " if sign else "", tone), Span(name, tone, bold=True), text)
 
 
 def _all_well(fleet: FleetState, look: Look) -> str:

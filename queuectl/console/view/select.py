@@ -62,7 +62,7 @@ def natural_order(queue: QueueState) -> tuple[int, str]:
 def sort_queues(queues: Iterable[QueueState], order: Order | None) -> list[QueueState]:
     """Sorted; ties keep the natural order whichever the direction."""
     rows = sorted(queues, key=natural_order)
-    return sorted(rows, key=SORT_KEYS[order.column], reverse=order.descending) if order else rows  # type: ignore[arg-type, return-value]
+    return sorted(rows, key=SORT_KEYS[order.column], reverse=order.descending) if order else rows
 
 
 def first_order(column: str) -> Order:
@@ -70,23 +70,23 @@ def first_order(column: str) -> Order:
     return Order(column, descending=column not in TEXT_COLUMNS)
 
 
-def matches(words: str, *texts: str) -> bool:
-    """Whether a row with these texts passes the filter: every word occurs, no `!word` does."""
-    haystack = " ".join(texts).lower()
+def matches(words: str, *texts: str, labels: tuple[str, ...] = ()) -> bool:
+    """Whether a row passes the filter: every word occurs in a text or begins a label, no `!word` does."""
+    haystack = "\n".join(texts).lower()
     for word in words.lower().split():
-        negated = word.startswith("!")
-        needle = word[1:] if negated else word
-        if needle and (needle in haystack) is negated:
+        needle = word.removeprefix("!")
+        found = needle in haystack or any(label.startswith(needle) for label in labels)
+        if needle and found is word.startswith("!"):
             return False
     return True
 
 
 def filter_queues(queues: Iterable[QueueState], words: str) -> list[QueueState]:
-    """Queues whose name, class, state, direction or shed state match."""
-    return [queue for queue in queues if matches(words, queue.name, *_texts(queue))]
+    """Queues whose name contains the words, or whose class, state, direction or shed state begins with them."""
+    return [queue for queue in queues if matches(words, queue.name, labels=_labels(queue))]
 
 
-def _texts(queue: QueueState) -> tuple[str, ...]:
+def _labels(queue: QueueState) -> tuple[str, ...]:
     shed = "shedding" if queue.shed.value == "on" else ""
     assisted = "assisted" if queue.assisted else ""
     return (queue.policy.queue_class.value, condition(queue).value, queue.direction.value, shed, assisted)

@@ -27,12 +27,12 @@ class Facts:
 
     @property
     def flow(self) -> Flow | None:
-        """None while its rates are unknown."""
+        """The primary tier's flow; None while its rates are unknown."""
         state = self.queue
         if state.in_per_s is None:
             return None
         service = state.service_per_s if state.service_per_s is not None else (state.out_per_s or 0.0)
-        return Flow(state.backlog, state.in_per_s, service, state.workers)
+        return Flow(state.depth, state.in_per_s, service, state.workers)
 
 
 def of_queue(name: str, settings: Settings) -> Steps[Facts]:

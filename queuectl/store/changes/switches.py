@@ -150,7 +150,7 @@ def _refusal(action: ControlAction, facts: Facts, wanted: str) -> str:
     return ""
 
 
-def of_pool(action: Scale) -> Steps[Change]:
+def of_pool(action: Scale, settings: Settings) -> Steps[Change]:
     """Change how many workers a pool should have."""
     names, record, worker_keys, now = yield (
         command("SMEMBERS", keys.POOLS),
@@ -178,7 +178,7 @@ def of_pool(action: Scale) -> Steps[Change]:
     stored = text_map(record)
     pool = pool_state(action.pool, record, workers, now_s)
     wanted = pool.configured if action.workers is None else action.workers
-    lines = yield from _pool_forecast(pool.queues, pool.desired or 0, wanted)
+    lines = yield from _pool_forecast(pool.queues, settings, pool.desired or 0, wanted)
     limit = f" for {humane_s(action.for_s)}" if action.for_s else ""
     preview = Preview(
         action=action,
@@ -216,10 +216,10 @@ def _scale_effects(actual: int, wanted: int, concurrency: int) -> tuple[str, ...
     return (f"{actual} workers stay.",)
 
 
-def _pool_forecast(queues: tuple[str, ...], before: int, after: int) -> Steps[tuple[str, ...]]:
+def _pool_forecast(queues: tuple[str, ...], settings: Settings, before: int, after: int) -> Steps[tuple[str, ...]]:
     lines = []
     for name in queues:
-        facts = yield from of_queue(name, Settings())
+        facts = yield from of_queue(name, settings)
         flow = facts.flow
         if flow and flow.backlog and before:
             grown = with_workers(with_workers(flow, before), after)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from queuectl.model import Drain, Operation, Preview, Refill, Target, Tier, UsageError
-from queuectl.policy.forecast import added, without
+from queuectl.model import Direction, Drain, Operation, Preview, Refill, Target, Tier, UsageError
+from queuectl.policy.forecast import Flow, added, without
 from queuectl.settings import Settings
 from queuectl.store import keys, operations, tiers
 from queuectl.store.changes.change import Change
@@ -33,7 +33,7 @@ def drain(action: Drain, settings: Settings) -> Steps[Change]:
             op_id="", kind="drain", queue=action.queue, target=target, limit=affected,
             older_than_s=action.older_than_s, cutoff_s=cutoff_s,
         ),
-        end="tail" if cutoff_s is None else "head",
+        end=_end(facts, cutoff_s),
     )  # fmt: skip
     op_id = secrets.token_hex(5)
     preview = Preview(
@@ -64,6 +64,12 @@ def drain(action: Drain, settings: Settings) -> Steps[Change]:
     )
 
 
+def _end(facts: Facts, cutoff_s: float | None) -> str:
+    """Old messages lie at the head; else the end is taken that would be delivered last."""
+    newest_first = facts.queue.direction.value == Direction.LIFO and not facts.queue.stock_workers
+    return "head" if cutoff_s is not None or newest_first else "tail"
+
+
 def _drain_refusal(action: Drain, settings: Settings) -> Steps[str]:
     if action.target is not Target.QUEUE:
         return ""
@@ -82,7 +88,11 @@ def _target_words(action: Drain) -> str:
 
 
 def _drain_effects(action: Drain, facts: Facts) -> tuple[str, ...]:
-    which = "the newest first" if action.older_than_s is None else f"those older than {humane_s(action.older_than_s)}"
+    which = (
+        "what would be delivered last, first"
+        if action.older_than_s is None
+        else f"those older than {humane_s(action.older_than_s)}"
+    )
     if action.target is Target.QUEUE:
         return (f"Moved: {which}. They are delivered by the workers of {action.to_queue}.",
                 "Messages with an ordering key stay.")  # fmt: skip
@@ -97,8 +107,14 @@ def _after_leaving(facts: Facts, messages: int) -> tuple[str, ...]:
     flow = facts.flow
     return (
         f"waiting {facts.queue.depth:,} → {facts.queue.depth - messages:,}",
-        f"primary clears in {eta_words(flow)} → {eta_words(without(flow, messages) if flow else None)}",
+        f"primary clears in {eta_words(flow)} → {_clears_after(flow, messages)}",
     )
+
+
+def _clears_after(flow: Flow | None, messages: int) -> str:
+    if flow and flow.in_per_s > flow.service_per_s and messages:
+        return f"grows again by {flow.in_per_s - flow.service_per_s:,.0f}/s"
+    return eta_words(without(flow, messages) if flow else None)
 
 
 def refill(action: Refill, settings: Settings) -> Steps[Change]:
@@ -128,7 +144,7 @@ def refill(action: Refill, settings: Settings) -> Steps[Change]:
         effects=("Oldest first, in whole segments of up to 1,000, to the tail of the queue.",),
         forecast=(
             f"waiting {facts.queue.depth:,} → {facts.queue.depth + affected:,}",
-            f"clears in {eta_words(flow)} → {eta_words(added(flow, 0) if flow else None)}",
+            f"clears in {eta_words(flow)} → {eta_words(added(flow, affected) if flow else None)}",
         ),
         affected=affected,
         undoable=False,

@@ -1,0 +1,247 @@
+"""The console's composition: screens, refresh loop, themes, and the handlers of the registry's actions."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Literal
+
+from textual.app import App
+from textual.driver import Driver
+
+from queuectl.console import actions
+from queuectl.console.bars import works_on
+from queuectl.console.commandline import Command
+from queuectl.console.driver import SteadyDriver
+from queuectl.console.feed import Feed
+from queuectl.console.glyphs import glyphs
+from queuectl.console.link import Link
+from queuectl.console.palette import RegistryCommands
+from queuectl.console.picture import Picture
+from queuectl.console.screens.base import COMMAND, ConsoleScreen
+from queuectl.console.screens.fleet import FleetScreen
+from queuectl.console.screens.help import HelpScreen
+from queuectl.console.screens.log import LogScreen
+from queuectl.console.screens.queue import QueueScreen
+from queuectl.console.screens.workers import WorkersScreen
+from queuectl.console.steering import PANELS, Steering
+from queuectl.console.theme import DEFAULT_THEME, load_themes, tone_variables
+from queuectl.console.view.look import Look
+from queuectl.model import UsageError
+from queuectl.settings import Settings
+
+LAGGING_WRITES = 6
+"""Writes the terminal has not taken: more, and pictures are left out until it caught up."""
+
+
+class ConsoleApp(App[None], inherit_bindings=False):
+    """The operator's console on one link."""
+
+    TITLE = "queuectl"
+    CSS_PATH = ["app.tcss", "screens/base.tcss"]  # noqa: RUF012
+    BINDINGS = list(actions.bindings(actions.resolve({})))  # noqa: RUF012 - Textual declares it this way
+    COMMANDS = {RegistryCommands}  # noqa: RUF012
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        link: Link,
+        settings: Settings,
+        *,
+        ascii_only: bool = False,
+        no_color: bool = False,
+        theme_dir: Path | None = None,
+        zone: tzinfo | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        driver_class: type[Driver] | None = None,
+    ) -> None:
+        self.themes, theme_problems = load_themes(theme_dir)
+        super().__init__(driver_class=driver_class, ansi_color=True if no_color else None)
+        self.link = link
+        self.settings = settings
+        self.environment = settings.environment
+        self.look = Look(glyphs(ascii_only), zone)
+        self.monotonic = monotonic
+        self.keys = actions.resolve(settings.console.keymap)
+        self.steering = Steering(self)
+        self.feed = Feed(link, settings.console.refresh_s, self.paint, monotonic)
+        rebound = [name for name in settings.console.keymap if name in self.keys.by_id]
+        self.set_keymap({name: ",".join(self.keys.by_id[name]) for name in rebound})
+        self._problems = [*self.keys.problems, *theme_problems, *self._use_themes("ansi-16" if no_color else "")]
+        self._screens: dict[str, ConsoleScreen] = {}
+        self.set_class(ascii_only, "-ascii")
+
+    def _use_themes(self, forced: str) -> list[str]:
+        for name in list(self.available_themes):
+            self.unregister_theme(name)
+        for theme in self.themes.values():
+            self.register_theme(theme)
+        wanted = forced or self.settings.console.theme
+        known = wanted in self.themes
+        self.theme = wanted if known else DEFAULT_THEME
+        return [] if known else [f"theme {wanted!r} does not exist; there are: {', '.join(self.themes)}"]
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return tone_variables(self.current_theme)
+
+    async def on_mount(self) -> None:
+        for screen in (FleetScreen(), QueueScreen(), WorkersScreen(), LogScreen()):
+            self._screens[screen.title_name] = screen
+            self.install_screen(screen, screen.title_name)
+        await self.push_screen(self._screens["fleet"])
+        for problem in self._problems:
+            self.tell(problem, severity="warning")
+        self.run_worker(self.feed.run(), group="feed", exclusive=True)
+        self.set_interval(1.0, self._age)
+
+    # Painting.
+
+    def picture(self) -> Picture:
+        return self.feed.picture(lagging=self._lagging)
+
+    @property
+    def _lagging(self) -> bool:
+        return isinstance(self._driver, SteadyDriver) and self._driver.backlog > LAGGING_WRITES
+
+    def paint(self) -> None:
+        """Show the newest picture on the screen, unless the terminal has not even taken the last ones."""
+        screen = self._main_screen()
+        if screen is not None and not self._lagging:
+            screen.show(self.picture())
+
+    def _age(self) -> None:
+        """Once a second: an old picture's age is seen to grow; a fresh one is left alone."""
+        screen = self._main_screen()
+        if screen is not None and (self.picture().stale or screen.has_class("-stale")):
+            self.paint()
+
+    def _main_screen(self) -> ConsoleScreen | None:
+        """The topmost full screen; dialogs may lie above it."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen)), None)
+
+    def tell(self, text: str, *, severity: Literal["information", "warning", "error"] = "information") -> None:
+        """A toast; words of others are never read as markup."""
+        self.notify(text, severity=severity, markup=False, timeout=8 if severity != "information" else 5)
+
+    # Acting: every key, click, palette entry and command ends in one of the `do_` methods.
+
+    async def action_do(self, action_id: str) -> None:
+        """Carry out one entry of the registry, on the screen if it knows how, else here."""
+        entry = actions.action(action_id)
+        screen = self._main_screen()
+        if screen is None:
+            return
+        if not works_on(entry, screen.title_name):
+            self.tell(f"{entry.title}: not on the {screen.title_name} screen")
+            return
+        if entry.needs_queue and not screen.selected_queue():
+            self.tell(f"{entry.title}: no queue is selected")
+            return
+        if action_id in PANELS:
+            self.steer(action_id)
+            return
+        handler = getattr(screen, f"do_{action_id}", None) or getattr(self, f"do_{action_id}")
+        result = handler()
+        if inspect.isawaitable(result):
+            await result
+
+    def selected_queue(self) -> str:
+        screen = self._main_screen()
+        return screen.selected_queue() if screen else ""
+
+    def selected_pool(self) -> str:
+        screen = self._main_screen()
+        return screen.pool_name() if isinstance(screen, WorkersScreen) else ""
+
+    def steer(self, action_id: str) -> None:
+        """Open the panel of an action on what is selected."""
+        try:
+            self.steering.start(Command(action_id))
+        except UsageError as error:
+            self.tell(str(error), severity="error")
+
+    def do_undo(self) -> None:
+        self.run_worker(self.steering.undo(None), group="undo", exclusive=True)
+
+    def do_stop(self) -> None:
+        self.run_worker(self.steering.stop(self.selected_queue()), group="stop")
+
+    # Going to screens.
+
+    async def go(self, name: str) -> None:
+        """Show a full screen, ready for the next key; the fleet stays below it, so that Esc always ends there."""
+        target, current = self._screens[name], self._main_screen()
+        if current is target:
+            return
+        if isinstance(current, ConsoleScreen) and current.title_name != "fleet":
+            await self.pop_screen()
+        if name != "fleet":
+            await self.push_screen(target)
+
+    async def go_back(self) -> None:
+        await self.go("fleet")
+
+    async def open_queue(self, name: str) -> None:
+        screen = self._screens["queue"]
+        if name and isinstance(screen, QueueScreen):
+            screen.choose(name)
+            await self.go("queue")
+
+    async def do_fleet(self) -> None:
+        await self.go("fleet")
+
+    async def do_queue(self) -> None:
+        await self.open_queue(self.selected_queue())
+
+    async def do_workers(self) -> None:
+        await self.go("workers")
+
+    async def do_log(self) -> None:
+        await self.go("log")
+
+    def do_help(self) -> None:
+        self.push_screen(HelpScreen())
+
+    def do_palette(self) -> None:
+        self.action_command_palette()
+
+    def do_command(self) -> None:
+        screen = self._main_screen()
+        if screen is not None:
+            screen.open_prompt(COMMAND)
+
+    # The session.
+
+    def do_refresh(self) -> None:
+        self.feed.cycle_interval()
+        self.paint()
+
+    def do_freeze(self) -> None:
+        self.feed.toggle_frozen()
+        self.paint()
+
+    def do_theme(self) -> None:
+        names = list(self.themes)
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.tell(f"theme {self.theme}")
+
+    def do_screenshot(self) -> None:
+        name = datetime.now(self.look.zone).strftime("queuectl-%Y%m%d-%H%M%S.svg")
+        try:
+            path = self.save_screenshot(name)
+        except OSError as error:
+            self.tell(f"screenshot not saved: {error.strerror}", severity="error")
+        else:
+            self.tell(f"saved {path}")
+
+    def do_suspend(self) -> None:
+        self.action_suspend_process()
+
+    def do_interrupt(self) -> None:
+        self.tell(f"press {self.keys.shown('quit')} to quit")
+
+    def do_quit(self) -> None:
+        self.exit()

@@ -1,0 +1,126 @@
+"""Run the console in this terminal and leave it as it was, however the session ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from queuectl.console.app import ConsoleApp
+from queuectl.console.driver import SteadyDriver
+from queuectl.console.link import Link
+from queuectl.settings import Settings
+
+LOG_BYTES = 1_000_000
+LEAVE_WITHIN_S = 3.0
+"""A console that was told to leave, but is blocked on a terminal nobody reads, is ended after this."""
+
+
+def run(link: Link, settings: Settings, *, environ: Mapping[str, str]) -> int:
+    """Show the console until the operator leaves; returns the exit code (128 + number after a signal).
+
+    stdin and stdout must be a terminal: the caller checks. The link is closed before this returns.
+    """
+    _log_to_file(environ)
+    app = console_app(link, settings, environ=environ)
+    return asyncio.run(_session(app, mouse=settings.console.mouse))
+
+
+def console_app(link: Link, settings: Settings, *, environ: Mapping[str, str]) -> ConsoleApp:
+    """The app as this terminal needs it."""
+    ascii_only = settings.console.ascii or not speaks_utf8(environ)
+    return ConsoleApp(
+        link,
+        settings,
+        ascii_only=ascii_only,
+        no_color=bool(environ.get("NO_COLOR")),
+        theme_dir=_config_home(environ) / "queuectl" / "themes",
+        driver_class=_driver(ascii_only),
+    )
+
+
+def speaks_utf8(environ: Mapping[str, str]) -> bool:
+    """Whether the login's locale is UTF-8; `QUEUECTL_ASCII` set to 1 or 0 settles it.
+
+    Python itself sets LC_CTYPE to C.UTF-8 in a C locale (PEP 538): that value says nothing about the terminal.
+    """
+    if environ.get("QUEUECTL_ASCII"):
+        return environ["QUEUECTL_ASCII"].lower() in ("0", "false", "no", "off")
+    ctype = environ.get("LC_CTYPE", "")
+    locale = environ.get("LC_ALL") or (ctype if ctype != "C.UTF-8" else "") or environ.get("LANG") or ""
+    return "utf" in locale.lower()
+
+
+async def _session(app: ConsoleApp, *, mouse: bool) -> int:
+    leaving = _Leaving(app)
+    leaving.listen()
+    try:
+        await app.run_async(mouse=mouse)
+    finally:
+        leaving.done()
+        await app.link.close()
+    return app.return_code or 0
+
+
+class _Leaving:
+    """Signals and the end of the terminal make the app exit; if it cannot, the process ends all the same."""
+
+    def __init__(self, app: ConsoleApp) -> None:
+        self._app = app
+        self._loop = asyncio.get_running_loop()
+        self._timer: threading.Timer | None = None
+
+    def listen(self) -> None:
+        """`signal.signal`, not the loop's own handlers: they run even while a write to the terminal blocks the loop."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda got, _frame: self.leave(128 + got))
+        driver = self._app.driver_class
+        if issubclass(driver, SteadyDriver):
+            driver.on_hangup = staticmethod(lambda: self.leave(128 + signal.SIGHUP))
+
+    def leave(self, code: int) -> None:
+        """From a signal handler or the input thread; the first call counts."""
+        if self._timer is None:
+            self._timer = threading.Timer(LEAVE_WITHIN_S, os._exit, (code,))
+            self._timer.daemon = True
+            self._timer.start()
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(lambda: self._app.exit(return_code=code))
+
+    def done(self) -> None:
+        """The app has left by itself; closing the link may take its time."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _driver(ascii_only: bool) -> type[SteadyDriver]:
+    return type("ConsoleDriver", (SteadyDriver,), {"ascii_only": ascii_only})
+
+
+def _config_home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".config")
+
+
+def _log_to_file(environ: Mapping[str, str]) -> None:
+    """Textual draws on stderr: whatever is logged there would end up in the picture."""
+    home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
+    handler: logging.Handler = logging.NullHandler()
+    with suppress(OSError):
+        (home / "queuectl").mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(
+            home / "queuectl" / "console.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8"
+        )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if getattr(old, "stream", None) in (sys.stderr, sys.stdout)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)

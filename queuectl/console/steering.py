@@ -1,0 +1,134 @@
+"""From a key or a command to an action panel: which form, about which queue, and what is said when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from queuectl.console import commandline, forms
+from queuectl.console.commandline import Command
+from queuectl.console.forms import Form
+from queuectl.console.screens.panel import ActionPanel
+from queuectl.model import FleetState, Outcome, PoolState, QueuectlError, QueueState, Switch, UsageError
+
+if TYPE_CHECKING:
+    from queuectl.console.app import ConsoleApp
+
+AUDIT_SPAN = 200
+"""How far back `u` looks for something to undo."""
+
+_QUEUE_FORMS: dict[str, Callable[[QueueState, FleetState, str], Form]] = {
+    "shed": lambda queue, _fleet, value: forms.shed(queue, value),
+    "mode": lambda queue, _fleet, value: forms.mode(queue, value),
+    "pause": lambda queue, _fleet, _value: forms.pause(queue),
+    "resume": lambda queue, _fleet, _value: forms.pause(queue, Switch.OFF.value),
+    "drain": forms.drain,
+    "refill": lambda queue, _fleet, value: forms.refill(queue, value),
+}
+PANELS = frozenset({*_QUEUE_FORMS, "scale"})
+"""Ids of the registry's actions that open a panel here."""
+
+
+class Steering:
+    """Opens panels; the gate behind the link decides and acts."""
+
+    def __init__(self, app: ConsoleApp) -> None:
+        self._app = app
+
+    def start(self, command: Command) -> None:
+        """Open the panel for a steering command. UsageError when there is nothing to open it on."""
+        self._app.push_screen(ActionPanel(self._form(command)), self.finished)
+
+    def run_line(self, text: str) -> None:
+        """One line of the command prompt."""
+        try:
+            command = commandline.parse(text, self._app.picture().fleet, list(self._app.themes))
+            if command is not None:
+                self._run(command)
+        except UsageError as error:
+            self._app.tell(str(error), severity="error")
+
+    def _run(self, command: Command) -> None:
+        app, word = self._app, command.word(0)
+        match command.action:
+            case panel if panel in PANELS:
+                self.start(command)
+            case "theme" if word:
+                app.theme = word
+            case "open":
+                app.run_worker(app.open_queue(word), group="command")
+            case "undo" if word:
+                app.run_worker(self.undo(forms.whole(word, "undo", 1)), group="undo")
+            case "stop":
+                app.run_worker(self.stop(word), group="stop")
+            case other:
+                app.run_worker(app.action_do(other), group="command")
+
+    def finished(self, outcome: Outcome | None) -> None:
+        """Say what was done, and poll at once so that it can be seen."""
+        if outcome is None:
+            return
+        undo = f"undo: {outcome.number} (key {self._app.keys.shown('undo')})" if outcome.number else ""
+        running = "goes on in the background" if outcome.operation else ""
+        self._app.tell("\n".join(part for part in (outcome.done, running, undo) if part))
+        self._app.feed.poke()
+
+    def _form(self, command: Command) -> Form:
+        fleet = self._fleet()
+        if command.action == "scale":
+            return forms.scale(self._pool(fleet, command.word(0)), command.word(1))
+        return _QUEUE_FORMS[command.action](self._queue(fleet, command.word(0)), fleet, command.word(1))
+
+    def _fleet(self) -> FleetState:
+        fleet = self._app.picture().fleet
+        if fleet is None:
+            raise UsageError("there is no picture of the server yet")
+        return fleet
+
+    def _queue(self, fleet: FleetState, name: str) -> QueueState:
+        name = name or self._app.selected_queue()
+        queue = fleet.queue(name)
+        if queue is None:
+            raise UsageError(f"queue {name!r} does not exist" if name else "no queue is selected")
+        return queue
+
+    def _pool(self, fleet: FleetState, name: str) -> PoolState:
+        """The named pool, else the selected one, else the one that serves the selected queue, else the first."""
+        pools = [pool for pool in fleet.pools if pool.desired is not None] or list(fleet.pools)
+        wanted = name or self._app.selected_pool()
+        queue = self._app.selected_queue()
+        found = next((pool for pool in fleet.pools if pool.name == wanted), None)
+        found = found or next((pool for pool in pools if queue in pool.queues), None) or next(iter(pools), None)
+        if found is None:
+            raise UsageError("there is no worker pool to scale")
+        return found
+
+    async def undo(self, number: int | None) -> None:
+        """Open the panel for one audit number, or for the newest entry that can be undone."""
+        try:
+            number = number or await self._newest_undoable()
+        except QueuectlError as error:
+            self._app.tell(str(error), severity="error")
+            return
+        if number is None:
+            self._app.tell(f"nothing to undo in the last {AUDIT_SPAN} entries")
+            return
+        await self._app.push_screen(ActionPanel(forms.undo(number)), self.finished)
+
+    async def _newest_undoable(self) -> int | None:
+        entries = await self._app.link.audit(AUDIT_SPAN)
+        return next((entry.number for entry in entries if entry.undoable and not entry.undone_by), None)
+
+    async def stop(self, queue: str) -> None:
+        """Stop every drain and refill of a queue; what was moved stays moved."""
+        running = self._app.picture().operations_on(queue)
+        if not running:
+            self._app.tell(f"no drain or refill is under way on {queue}")
+        for operation in running:
+            try:
+                await self._app.link.stop_operation(operation.op_id)
+            except QueuectlError as error:
+                self._app.tell(str(error), severity="error")
+            else:
+                self._app.tell(f"{operation.kind} of {queue} stopped after {operation.done:,}")
+        self._app.feed.poke()

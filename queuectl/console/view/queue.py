@@ -1,0 +1,185 @@
+"""One queue in full: large figures, tiers, policy in force and who set it, the ledger with every counter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from queuectl.console import words
+from queuectl.console.view.fleet import eta
+from queuectl.console.view.look import TONES, Line, Look, Span
+from queuectl.console.widgets.table import Cell, Column, Row
+from queuectl.model import Control, JobView, LedgerState, Operation, QueueState
+from queuectl.policy.diagnosis import condition
+
+JOB_COLUMNS: tuple[Column, ...] = (
+    Column("place", "#", 9, "right", 1),
+    Column("age", "AGE", 7, "right", 0),
+    Column("tries", "TRIES", 5, "right", 3),
+    Column("what", "WHAT", 30, "left", 0, True),
+    Column("job", "JOB", 22, "left", 2),
+    Column("error", "ERROR", 24, "left", 4),
+)
+
+STATES = ("queued", "started", "scheduled", "deferred", "failed", "finished", "overflow", "shed")
+"""Job lists of the queue screen; tab goes through them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One large number."""
+
+    label: str
+    text: str
+    tone: str = ""
+
+
+def figures(queue: QueueState, look: Look) -> tuple[Figure, ...]:
+    """The six that matter, most important first."""
+    signs, guess = look.signs, queue.assisted
+    tone = TONES[condition(queue).severity]
+    late = queue.oldest_s is not None and queue.oldest_s > queue.policy.max_age_s
+    return (
+        Figure("waiting", words.count(queue.backlog, signs), tone),
+        Figure("in/s", words.estimated(words.rate(queue.in_per_s, signs), guess, signs)),
+        Figure("out/s", words.estimated(words.rate(queue.out_per_s, signs), guess, signs)),
+        Figure("oldest", words.age(queue.oldest_s, signs), "warn" if late else ""),
+        Figure("wait p95", words.age(queue.wait_p95_s, signs)),
+        Figure("clear in", eta(queue, look), tone),
+    )
+
+
+def tiers(queue: QueueState, look: Look) -> Line:
+    """Where waiting messages are, from the one claimed next to the cold ones."""
+    arrow = f" {look.signs.left} "
+    parts = [("primary", queue.depth, ""), ("surge", queue.surge, ""), ("overflow", queue.overflow, "")]
+    if queue.draining:
+        parts.append(("draining", queue.draining, ""))
+    spans: list[Span] = [Span(" tiers    ", "muted")]
+    for index, (name, amount, _) in enumerate(parts):
+        spans += [Span(arrow if index else "", "muted"), Span(f"{name} ", "muted"), Span(f"{amount:,}", bold=True)]
+    if queue.overflow_bytes:
+        spans.append(Span(f" ({words.size(queue.overflow_bytes)})", "muted"))
+    spans += [Span(f"{look.dot}shed store ", "muted"), Span(f"{queue.shed_stored:,}", bold=True)]
+    return tuple(spans)
+
+
+def places(queue: QueueState, look: Look) -> Line:
+    """The living messages that do not simply wait."""
+    parts = [("in flight", queue.in_flight), ("scheduled", queue.scheduled), ("held", queue.deferred),
+             ("failed", queue.failed), ("finished", queue.finished)]  # fmt: skip
+    spans = [Span(" also     ", "muted")]
+    for index, (name, amount) in enumerate(parts):
+        tone = "bad" if name == "failed" and amount else ""
+        spans += [Span(f"{look.dot if index else ''}{name} ", "muted"), Span(f"{amount:,}", tone, bold=True)]
+    share = words.percent(queue.utilisation, look.signs)
+    spans.append(Span(f"{look.dot}workers ", "muted"))
+    stock = f" ({queue.stock_workers} stock rq)" if queue.stock_workers else ""
+    spans += [
+        Span(f"{queue.workers}{stock}", bold=True),
+        Span(f", {queue.busy:,} of {queue.slots:,} slots busy, {share}", "muted"),
+    ]
+    return tuple(spans)
+
+
+def policy(queue: QueueState, look: Look) -> list[Line]:
+    """The standing policy, then each control with its value, who set it, why and until when."""
+    standing = queue.policy
+    facts = look.dot.join((
+        standing.queue_class.value, f"max age {words.duration(standing.max_age_s)}",
+        f"target wait {words.duration(standing.target_wait_s)}", f"cap {standing.cap:,}",
+        f"provider {words.plain(standing.provider, look.signs)}",
+        *(("assisted: stock RQ takes part",) if queue.assisted else ()),
+    ))  # fmt: skip
+    controls = (("mode", queue.direction), ("shed", queue.shed), ("pause", queue.pause))
+    return [(Span(" policy   ", "muted"), Span(facts)), *(control(name, value, look) for name, value in controls)]
+
+
+def control(name: str, value: Control, look: Look) -> Line:
+    """`mode LIFO  by ana since 14:01 until 14:16 "why"`."""
+    signs = look.signs
+    shown = value.value.upper() if name == "mode" else value.value
+    spans = [Span(f" {name:<8} ", "muted"), Span(f"{shown:<5}", "accent" if value.overridden else "", bold=True)]
+    if not value.overridden:
+        return (*spans, Span(" as the policy says", "muted"))
+    since = f" since {words.clock_short(value.since_s, look.zone)}" if value.since_s else ""
+    until = f" until {words.clock_short(value.until_s, look.zone)}" if value.until_s else ", no expiry"
+    why = f'  "{words.plain(value.reason, signs)}"' if value.reason else ""
+    return (*spans, Span(f" by {words.plain(value.by, signs)}{since}{until}"), Span(why, "muted"))
+
+
+def ledger(queue: QueueState, look: Look) -> list[Line]:
+    """What came in, where it is, and whether that adds up."""
+    book, signs = queue.ledger, look.signs
+    if book.state is LedgerState.UNKNOWN:
+        return [
+            (
+                Span(" ledger   ", "muted"),
+                Span(f"{signs.dash} nothing is counted: stock RQ producers and workers", "muted"),
+            )
+        ]
+    came = (("accepted", book.accepted), ("adopted", book.adopted), ("moved in", book.moved_in))
+    went = (("delivered", book.delivered), ("deleted", book.deleted), ("vanished", book.vanished),
+            ("moved out", book.moved_out), ("failed", queue.failed), ("in flight", queue.in_flight),
+            ("waiting", queue.backlog), ("scheduled", queue.scheduled), ("held", queue.deferred))  # fmt: skip
+    aside = (f"refused {book.refused:,}", f"duplicates {book.duplicates:,}", f"retries {book.retried:,}")
+    verdict = {
+        LedgerState.BALANCED: Span(f"{signs.yes} adds up", "ok", bold=True),
+        LedgerState.PARTIAL: Span("partial: other producers do not count", "muted", bold=True),
+    }.get(book.state) or Span(f"{signs.no} {_residue(book.residue)}", "bad", bold=True)
+    return [
+        (Span(" ledger   ", "muted"), verdict, Span(f"   in: {_sum(came)}")),
+        (Span(f"          where: {_sum(went)}"),),
+        (Span(f"           also: {look.dot.join(aside)}", "muted"),),
+    ]  # fmt: skip
+
+
+def _sum(parts: Sequence[tuple[str, int]]) -> str:
+    """Every part that is not nothing."""
+    return " + ".join(f"{name} {amount:,}" for name, amount in parts if amount) or "nothing"
+
+
+def _residue(residue: int) -> str:
+    return f"{residue:,} missing" if residue > 0 else f"{-residue:,} too many"
+
+
+def operations(running: Sequence[Operation], now_s: float, look: Look) -> list[Line]:
+    """Drains and refills under way."""
+    lines: list[Line] = []
+    for operation in running:
+        of = f" of {operation.limit:,}" if operation.limit else ""
+        since = words.age(max(0.0, now_s - operation.started_s), look.signs) if operation.started_s else ""
+        where = f" {'to' if operation.kind == 'drain' else 'from'} {words.plain(operation.target, look.signs)}"
+        text = f"{operation.kind}{where}: {operation.done:,}{of} so far{look.dot}{since}{look.dot}x stops it"
+        note = f"{look.dot}{words.plain(operation.note, look.signs)}" if operation.note else ""
+        lines.append((Span(" running  ", "muted"), Span(text, "info", bold=True), Span(note, "muted")))
+    return lines
+
+
+def job_row(job: JobView, place: int, look: Look, *, dim: bool = False) -> Row:
+    """One job; `place` counts from 1 in claim order."""
+    signs = look.signs
+    cells = {
+        "place": Cell(f"{place:,}", "muted", False),
+        "age": Cell(words.age(job.age_s, signs), "", False),
+        "tries": Cell(str(job.attempts), "warn" if job.attempts else "muted", False),
+        "what": Cell(words.plain(job.summary, signs), "", False),
+        "job": Cell(words.plain(job.job_id, signs), "muted", False),
+        "error": Cell(words.plain(job.error, signs), "bad", False),
+    }
+    return Row(job.job_id, cells, dim)
+
+
+def jobs_heading(queue: QueueState, state: str, first: int, shown: int, look: Look) -> Line:
+    """Which list this is, and which part of it is in sight."""
+    total = {"queued": queue.depth, "started": queue.in_flight, "scheduled": queue.scheduled,
+             "deferred": queue.deferred, "failed": queue.failed, "finished": queue.finished, "overflow": queue.overflow,
+             "shed": queue.shed_stored}[state]  # fmt: skip
+    order = (
+        f" in claim order, {'newest' if queue.direction.value == 'lifo' else 'oldest'} first"
+        if state == "queued"
+        else ""
+    )
+    part = f" {first + 1:,}-{first + shown:,} of {total:,}" if shown else f" none of {total:,}" if total else ""
+    return (Span(f" JOBS {state}", "title", bold=True), Span(f"{part}{order}", "muted"),
+            Span(f"{look.dot}tab: {STATES[(STATES.index(state) + 1) % len(STATES)]}", "muted"))  # fmt: skip

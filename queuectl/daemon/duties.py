@@ -1,0 +1,193 @@
+"""What the leader does each second besides sampling, every piece of it bounded. All writes carry the fence."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from queuectl.daemon.trouble import Trouble
+from queuectl.model import Direction, FleetState, LedgerState, Operation, QueuectlError, QueueState, Switch
+from queuectl.settings import Settings
+from queuectl.store import assist, notes, operations, repair, tiers
+from queuectl.store.client import AsyncStore, LeaseLostError
+
+T = TypeVar("T")
+LOG = logging.getLogger("queuectl.daemon")
+
+SCHEDULER = "queuectl"
+"""Our name in RQ's scheduler locks: the same for every daemon, so that a new leader inherits the old one's locks. The
+fence keeps two of ours from promoting at once."""
+REPAIR_EVERY = 5
+LEDGER_EVERY = 10
+SERVER_EVERY = 60
+"""Ticks, one second each."""
+STEERING_S = 0.1
+"""Longest that promotion, rotation and shedding may each take in one tick."""
+OPERATIONS_S = 0.5
+"""Drains and refills get half of each second: a million messages must not take an hour."""
+PATIENCE_S = 1.0
+"""A tick in which something failed ends after this: a server that hangs must not cost us the lease."""
+MEMORY_BAD = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Until when (monotonic) a piece of work may go on; it always gets its first step."""
+
+    end_s: float
+
+    @classmethod
+    def of(cls, seconds: float) -> Budget:
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left(self) -> bool:
+        return time.monotonic() < self.end_s
+
+
+class Duties:
+    """The leader's duties, and what it must remember between two ticks. Made anew with each leadership."""
+
+    def __init__(self, store: AsyncStore, daemon: str, fence: str, trouble: Trouble) -> None:
+        self._run = store.run
+        self._daemon = daemon
+        self._fence = fence
+        self._trouble = trouble
+        self._assisted: dict[str, bool] = {}
+        self._turn = 0
+
+    async def carry_out(self, fleet: FleetState, settings: Settings) -> None:
+        """One tick's work. Raises LeaseLostError when another daemon leads."""
+        began_s = time.monotonic()
+        for subject, duty in self._due():
+            try:
+                await duty(fleet, settings)
+            except LeaseLostError:
+                raise
+            except QueuectlError as error:
+                self._trouble.met(subject, error)
+                if time.monotonic() - began_s > PATIENCE_S:
+                    break
+            else:
+                self._trouble.over(subject)
+        self._turn += 1
+
+    def _due(self) -> list[tuple[str, Callable[[FleetState, Settings], Awaitable[None]]]]:
+        due: list[tuple[str, Callable[[FleetState, Settings], Awaitable[None]]]] = [
+            ("promoting scheduled jobs", self._promote),
+            ("rotating for stock workers", self._rotate),
+            ("shedding", self._shed),
+        ]
+        if self._turn % REPAIR_EVERY == 0:
+            due.append(("repair", self._repair))
+        if self._turn % LEDGER_EVERY == 0:
+            due += [("ledger", self._check_ledgers), ("staging lists", self._put_back_orphans)]
+        if self._turn % SERVER_EVERY == 0:
+            due.append(("server check", self._check_server))
+        return [*due, ("operations", self._operate)]
+
+    def _in_turn(self, items: Sequence[T]) -> list[T]:
+        """Another one first each tick: a spent budget hits everyone alike."""
+        first = self._turn % len(items) if items else 0
+        return [*items[first:], *items[:first]]
+
+    async def _promote(self, fleet: FleetState, _: Settings) -> None:
+        budget = Budget.of(STEERING_S)
+        for queue in self._in_turn([queue for queue in fleet.queues if queue.scheduled]):
+            moved = repair.PROMOTE_BATCH
+            while moved >= repair.PROMOTE_BATCH and budget.left:
+                moved = await self._run(repair.promote_scheduled(self._fence, queue.name, SCHEDULER))
+
+    async def _rotate(self, fleet: FleetState, _: Settings) -> None:
+        budget = Budget.of(STEERING_S)
+        for queue in self._in_turn(fleet.queues):
+            needed = self._needs_rotation(queue)
+            if self._assisted.get(queue.name) != needed:
+                await self._run(assist.set_assist(queue, needed))
+                self._assisted[queue.name] = needed
+            moved = assist.ROTATE_JOBS if needed else 0
+            while moved >= assist.ROTATE_JOBS and budget.left:
+                moved = await self._run(assist.rotate(queue, fence=self._fence))
+
+    def _needs_rotation(self, queue: QueueState) -> bool:
+        """Once begun it goes on while the queue is LIFO, even if its stock workers leave for a moment: the list now
+        lies newest first, and beginning anew would bring the oldest to the front."""
+        if self._assisted.get(queue.name) and queue.direction.value == Direction.LIFO:
+            return True
+        return assist.needs_rotation(queue)
+
+    async def _shed(self, fleet: FleetState, _: Settings) -> None:
+        budget = Budget.of(STEERING_S)
+        for queue in self._in_turn([queue for queue in fleet.queues if _sheds(queue)]):
+            packed = tiers.SEGMENT_JOBS
+            while packed >= tiers.SEGMENT_JOBS and budget.left:
+                packed = await self._run(assist.shed(queue, fence=self._fence, sweep=True))
+
+    async def _repair(self, _: FleetState, settings: Settings) -> None:
+        after_s, losses = settings.daemon.ghost_after_s, settings.daemon.max_losses
+        found = await self._run(repair.repair_workers(self._fence, dead_after_s=after_s, max_losses=losses))
+        for one in found:
+            done = f"{one.requeued:,} requeued" + (f", {one.poisoned:,} failed as poison" if one.poisoned else "")
+            LOG.warning("worker %s is dead: %s", one.worker, done)
+            reason = f"no heartbeat for {after_s:g}s"
+            await self._run(notes.note("repair", one.worker, after=done, reason=reason, fence=self._fence))
+
+    async def _operate(self, _: FleetState, __: Settings) -> None:
+        budget = Budget.of(OPERATIONS_S)
+        waiting = deque(self._in_turn(await self._run(operations.running())))
+        while waiting and budget.left:
+            before = waiting.popleft()
+            after = await self._step(before)
+            if after and not after.finished and after.done > before.done:
+                waiting.append(after)
+            elif after and after.finished:
+                LOG.info("%s of %s is done: %d messages", after.kind, after.queue, after.done)
+
+    async def _step(self, operation: Operation) -> Operation | None:
+        try:
+            return await self._run(operations.drive(operation.op_id, driver=self._daemon, fence=self._fence))
+        except ValueError as error:
+            LOG.error("%s of %s is stopped: %s", operation.kind, operation.queue, error)
+            await self._run(operations.stop(operation.op_id))
+            await self._run(
+                notes.note(operation.kind, operation.queue, after="stopped", reason=str(error), fence=self._fence)
+            )
+            return None
+
+    async def _put_back_orphans(self, fleet: FleetState, _: Settings) -> None:
+        for queue in fleet.queues:
+            if not queue.draining:
+                continue
+            owners = set(await self._run(tiers.staged_owners(queue.name))) - set(assist.SHED_OWNERS)
+            owners -= {operation.op_id for operation in await self._run(operations.running())}
+            for owner in sorted(owners):
+                ended = await self._run(operations.read(owner))
+                end = "head" if ended and ended.cutoff_s is not None else "tail"
+                moved = await self._run(tiers.unstage(queue.name, owner, fence=self._fence, end=end))
+                LOG.warning("%s: %d messages staged by a drain that is gone are back in the queue", queue.name, moved)
+
+    async def _check_ledgers(self, fleet: FleetState, _: Settings) -> None:
+        for queue in fleet.queues:
+            subject = f"ledger of {queue.name}"
+            if queue.ledger.state is LedgerState.RESIDUE:
+                self._trouble.met(subject, f"residue {queue.ledger.residue:+d} (positive: messages are missing)")
+            else:
+                self._trouble.over(subject)
+
+    async def _check_server(self, fleet: FleetState, _: Settings) -> None:
+        server = fleet.server
+        if server.eviction not in ("", "noeviction"):
+            LOG.error(
+                "the server's maxmemory-policy is %s: IT MAY EVICT MESSAGES; set it to noeviction", server.eviction
+            )
+        if server.memory_max_bytes and server.memory_bytes > MEMORY_BAD * server.memory_max_bytes:
+            share = server.memory_bytes / server.memory_max_bytes
+            LOG.error("the server's memory is at %.0f%% of maxmemory: it will soon take no more messages", 100 * share)
+
+
+def _sheds(queue: QueueState) -> bool:
+    return queue.shed.value == Switch.ON or queue.draining > 0

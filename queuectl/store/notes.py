@@ -1,0 +1,28 @@
+"""What automation did on its own account, told in the audit stream."""
+
+from __future__ import annotations
+
+from queuectl.store import keys
+from queuectl.store.client import Steps, ask, script
+from queuectl.store.scripts import load
+
+COMMIT = load("commit_change")
+AUTOMATION = "auto"
+
+
+def note(action: str, scope: str, *, after: str, reason: str, fence: str = "") -> Steps[int]:
+    """Write one audit entry; nothing else is changed. Returns its number. Raises LeaseLostError for an old `fence`."""
+    entry = {
+        "who": AUTOMATION, "action": action, "scope": scope, "before": "", "after": after, "reason": reason,
+        "undoable": "0", "payload": "",
+    }  # fmt: skip
+    fields = [part for pair in entry.items() for part in pair]
+    changes_nothing = keys.AUDIT_UNDONE
+    reply = yield from ask(
+        script(
+            COMMIT,
+            (changes_nothing, keys.AUDIT, keys.AUDIT_NUMBER, keys.AUDIT_UNDONE, ""),
+            (fence, "", 0, 0, 0, *fields),
+        )
+    )
+    return int(reply[1])
