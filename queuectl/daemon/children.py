@@ -39,9 +39,8 @@ class Child:
 
     def drain(self) -> None:
         """Ask it to finish what is in flight and leave."""
-        if not self.draining:
-            self.draining = True
-            terminate(self.pid)
+        self.draining = True
+        terminate(self.pid)
 
 
 def spawn(pool: str, command: Sequence[str], environ: Mapping[str, str], now_s: float) -> Child:

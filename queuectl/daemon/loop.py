@@ -133,6 +133,9 @@ class Daemon:
         sharing = await self._store.run(hosts.supervise(identity.daemon, identity.host, names))
         if sharing is None:
             return
+        if set(names) - {pool.name for pool in fleet.pools}:
+            # The leader's settings may not name our pools: a console's daemon on an operator's machine, for one.
+            await self._store.run(pools.publish(self.settings))
         adopted = await self._adopted(fleet)
         for pool in fleet.pools:
             if pool.name in sharing:

@@ -39,7 +39,7 @@ class MailMessage(BaseModel):
     @classmethod
     def _own_headers_only(cls, headers: dict[str, str]) -> dict[str, str]:
         for name in headers:
-            if name.lower() in RESERVED_HEADERS:
+            if name.lower() in RESERVED_HEADERS or name.lower().startswith("content-"):
                 raise ValueError(f"header {name!r} is set by queuectl; use the message's own field")
             if not name.isascii() or not name.replace("-", "").isalnum():
                 raise ValueError(f"header name {name!r} may hold letters, digits and '-' only")

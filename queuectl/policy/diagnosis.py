@@ -165,7 +165,9 @@ def _workers(fleet: FleetState) -> Iterator[Finding]:
     ghosts = [worker for worker in fleet.workers if worker.ghost]
     if ghosts:
         noun = "worker has" if len(ghosts) == 1 else "workers have"
-        yield Finding(Severity.WARN, f"{len(ghosts)} {noun} no heartbeat ({ghosts[0].name}); repair takes back what they held")
+        yield Finding(
+            Severity.WARN, f"{len(ghosts)} {noun} no heartbeat ({ghosts[0].name}); repair takes back what they held"
+        )
 
 
 def _residue(residue: int) -> str:

@@ -88,7 +88,7 @@ class DeliverySettings(Section):
     attempts: int = Field(default=6, ge=1, le=100)
     """Deliveries tried before a message with transient replies is failed."""
     retry_base_s: float = Field(default=30.0, gt=0)
-    """Mean delay before the first retry; doubles each time, with equal jitter."""
+    """Longest delay before the first retry; doubles each time. With equal jitter: half of it to all of it."""
     retry_cap_s: float = Field(default=3600.0, gt=0)
     """Longest delay between two attempts."""
     keep_delivered_s: float = Field(default=0.0, ge=0)

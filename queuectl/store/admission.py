@@ -16,7 +16,6 @@ FUNCTION = "queuectl.mail.job.deliver"
 """What a stock `rq worker` runs for our jobs."""
 BATCH = 500
 """Messages a script call: ~5 ms of server time at most."""
-TIMEOUT_S = 180
 CAMPAIGN_MEMORY_S = 90 * 86400
 RETRY_AFTER_S = 30.0
 """What a refused producer is told: one sweep and some deliveries later."""
@@ -67,7 +66,7 @@ def admit(queue: str, messages: Sequence[MailMessage]) -> Steps[list[Verdict]]:
 
 
 def _admit_batch(queue: str, prepared: Sequence[Prepared]) -> Steps[list[Verdict]]:
-    arguments: list[str | bytes | int | float] = [queue, TIMEOUT_S, CAMPAIGN_MEMORY_S]
+    arguments: list[str | bytes | int | float] = [queue, CAMPAIGN_MEMORY_S]
     for job in prepared:
         arguments += (job.job_id, job.data, job.ordering_key, job.max_age_s, job.priority, job.bucket_key, job.member)
     reply = yield from ask(script(ADMIT, (keys.queue(queue), keys.ledger(queue), keys.QUEUES), arguments))

@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 
+from queuectl.model import ServerError
 from queuectl.store import foreign
 from queuectl.store.claims import End, Finish
 from queuectl.store.client import AsyncStore, Store
@@ -149,7 +150,7 @@ class _Run:
             return None
         except NoSuchJobError:
             raise
-        except (ServerGoneError, ConnectionError, TimeoutError):
+        except (ServerGoneError, ServerError, ConnectionError, TimeoutError):
             LOG.warning("the server went away while job %s ended: it will run again", claim.job_id)
             return Finish(claim, End.BACK)
         except Exception as error:

@@ -27,6 +27,8 @@ IDLE_S = (0.02, 0.25)
 AWAY_S = (0.25, 5.0)
 """First and longest pause between claims while the server is away."""
 SUSPENDED_S = 0.5
+STRAYS_S = 30.0
+"""How often it compares what it has in hand with what the server believes, besides after every failed claim."""
 ABANDON_S = 5.0
 """How long broken-off flights may take to leave their slots, and the server to be told of them."""
 
@@ -60,7 +62,7 @@ class Worker:
         self.suspended = False
         self.state_changed = asyncio.Event()
         """For the heartbeat: tell the server sooner than it would."""
-        self._strays_possible = False
+        self._strays_due_s = 0.0
         self._depth: int | None = None
 
     @property
@@ -124,7 +126,7 @@ class Worker:
                 LOG.warning("claims wait for the server: %s", error)
                 await self._pause(away_s)
                 away_s = min(away_s * 2, AWAY_S[1])
-                self._strays_possible = True
+                self._strays_due_s = 0.0
                 continue
             away_s = AWAY_S[0]
             if len(claimed.jobs) == wanted:
@@ -147,7 +149,7 @@ class Worker:
     async def _claim(self, queues: Sequence[str], wanted: int) -> Claims:
         if not queues:
             return Claims(())
-        if self._strays_possible:
+        if time.monotonic() >= self._strays_due_s:
             await self._return_strays()
         limits = [(name, wanted) for name in queues]
         claimed = await self._store.run(claims.claim(self._berth.name, limits, wanted, lease_s=self._berth.lease_s))
@@ -160,14 +162,14 @@ class Worker:
         return claimed
 
     async def _return_strays(self) -> None:
-        """A claim whose reply was lost may still have been carried out."""
+        """A claim whose reply was lost may still have been carried out; rq may have failed to write a job's end."""
         known = self.flights.members() | self._finishing.members()
         found = await self._store.run(presence.strays(self._berth.name, known))
         now_known = self.flights.members() | self._finishing.members()
         for claim in found:
             if claim.member not in now_known:
                 self._finishing.add(Finish(claim, End.BACK))
-        self._strays_possible = False
+        self._strays_due_s = time.monotonic() + STRAYS_S
 
     async def _is_done(self, claimed: Claims, queues: Sequence[str]) -> bool:
         """In burst: nothing in hand, and nothing more to be had. Jobs of paused queues may remain."""

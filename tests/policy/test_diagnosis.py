@@ -26,8 +26,19 @@ SERVER = ServerState("redis://db")
 
 def queue(**facts: Any) -> QueueState:
     """A healthy queue with some work, changed."""
-    healthy = QueueState("forum", Policy(target_wait_s=60, max_age_s=3600), depth=100, in_flight=10, oldest_s=2.0,
-                         in_per_s=50.0, out_per_s=50.0, service_per_s=60.0, eta_s=5.0, workers=2, slots=100)  # fmt: skip
+    healthy = QueueState(
+        "forum",
+        Policy(target_wait_s=60, max_age_s=3600),
+        depth=100,
+        in_flight=10,
+        oldest_s=2.0,
+        in_per_s=50.0,
+        out_per_s=50.0,
+        service_per_s=60.0,
+        eta_s=5.0,
+        workers=2,
+        slots=100,
+    )
     return replace(healthy, **facts)
 
 
@@ -44,7 +55,10 @@ def fleet(*queues: QueueState, **facts: Any) -> FleetState:
         ({"depth": 6_000, "eta_s": 600.0}, Condition.BUSY),
         ({"depth": 6_000, "in_per_s": 90.0, "eta_s": math.inf}, Condition.GROWING),
         ({"depth": 100, "in_per_s": 51.0, "eta_s": math.inf}, Condition.OK),
-        ({"depth": 100, "in_per_s": 51.0, "eta_s": math.inf, "service_per_s": None, "out_per_s": None}, Condition.GROWING),
+        (
+            {"depth": 100, "in_per_s": 51.0, "eta_s": math.inf, "service_per_s": None, "out_per_s": None},
+            Condition.GROWING,
+        ),
         ({"oldest_s": 3_601.0}, Condition.STALE),
         ({"out_per_s": 0.0, "oldest_s": 16.0}, Condition.STALLED),
         ({"out_per_s": 0.0, "oldest_s": 3.0}, Condition.OK),
@@ -64,9 +78,21 @@ def test_condition(facts: dict[str, Any], word: Condition) -> None:
 @pytest.mark.parametrize(
     ("facts", "text", "severity"),
     [
-        ({"depth": 6_000, "in_per_s": 4_450.0, "eta_s": math.inf}, "growing 4.4k/s, will not clear at this rate", Severity.WARN),
-        ({"depth": 900, "in_per_s": 56.2, "eta_s": math.inf}, "growing 6.2/s, will not clear at this rate", Severity.WARN),
-        ({"out_per_s": 0.0, "oldest_s": 99.0}, "stalled: 100 waiting, workers are there, nothing finishes", Severity.BAD),
+        (
+            {"depth": 6_000, "in_per_s": 4_450.0, "eta_s": math.inf},
+            "growing 4.4k/s, will not clear at this rate",
+            Severity.WARN,
+        ),
+        (
+            {"depth": 900, "in_per_s": 56.2, "eta_s": math.inf},
+            "growing 6.2/s, will not clear at this rate",
+            Severity.WARN,
+        ),
+        (
+            {"out_per_s": 0.0, "oldest_s": 99.0},
+            "stalled: 100 waiting, workers are there, nothing finishes",
+            Severity.BAD,
+        ),
         ({"workers": 0, "depth": 4_000}, "4,000 waiting and no worker listens", Severity.BAD),
         ({"oldest_s": 9_999.0}, "oldest message is past its max age", Severity.WARN),
         ({"pause": Control(Switch.ON, True, by="ana")}, "paused by ana, 100 waiting", Severity.WARN),
@@ -75,7 +101,7 @@ def test_condition(facts: dict[str, Any], word: Condition) -> None:
         ({"shed": Control(Switch.ON, True, by="ana")}, "shed on by ana", Severity.INFO),
         ({"direction": Control("lifo", True)}, "mode lifo", Severity.INFO),
     ],
-)  # fmt: skip
+)
 def test_findings_on_a_queue(facts: dict[str, Any], text: str, severity: Severity) -> None:
     assert list(queue_findings(queue(**facts))) == [Finding(severity, text, "forum")]
 

@@ -21,9 +21,8 @@ from queuectl.policy.staffing import (
 )
 
 hosts = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=8, unique=True)
-staff = st.lists(
-    st.builds(Staff, st.integers(1, 10_000), st.floats(0, 1000), st.booleans()), max_size=20, unique_by=lambda one: one.pid
-)
+workers = st.builds(Staff, st.integers(1, 10_000), st.floats(0, 1000), st.booleans())
+staff = st.lists(workers, max_size=20, unique_by=lambda worker: worker.pid)
 NOW_S = 1000.0
 
 

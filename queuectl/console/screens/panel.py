@@ -208,7 +208,9 @@ class ActionPanel(ModalScreen[Outcome | None]):
         word = preview.confirm_word if preview else ""
         if preview is not None:
             self.query_one("#typed-row").set_class(bool(word), "-asked")
-            self.query_one("#typed-label", Static).update(f"type {plain(word, self.look.signs)}")
+            label = self.query_one("#typed-label", Static)
+            if str(label.content) != (text := f"type {plain(word, self.look.signs)}" if word else ""):
+                label.update(text)
 
     def _show_confirm(self) -> None:
         preview = self._preview

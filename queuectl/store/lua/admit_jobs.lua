@@ -1,6 +1,6 @@
 -- Admits one batch of messages: writes small RQ records, pushes, counts.
 -- KEYS: 1 queue list, 2 ledger hash, 3 set of queues
--- ARGV: 1 queue name, 2 job timeout (s), 3 campaign memory (s), then 7 a message: id, data, ordering key, max age (s or
+-- ARGV: 1 queue name, 2 campaign memory (s), then 7 a message: id, data, ordering key, max age (s or
 --       ''), priority ('' for the default), campaign bucket key ('' for none), campaign member (integer)
 -- Returns: {now, retry-after marker depth, code, code, ...}; codes 1 accepted, 2 held behind its ordering key,
 --          3 duplicate, 4 refused at the high watermark.
@@ -18,13 +18,13 @@ local function is_known(id, bucket, member)
   if redis.call('EXISTS', '@RQ@:job:' .. id) == 1 then return true end
   if bucket == '' then return false end
   if redis.call('SADD', bucket, member) == 0 then return true end
-  redis.call('EXPIRE', bucket, ARGV[3])
+  redis.call('EXPIRE', bucket, ARGV[2])
   return false
 end
 
 local function write_job(id, first, status)
-  local fields = {'created_at', now_iso, 'enqueued_at', now_iso, 'data', ARGV[first + 1], 'origin', name,
-    'status', status, 'timeout', ARGV[2], 'result_ttl', '0'}
+  -- No enqueued_at while it would repeat created_at, no timeout while it is rq's default: 70 bytes a waiting message.
+  local fields = {'created_at', now_iso, 'data', ARGV[first + 1], 'origin', name, 'status', status, 'result_ttl', '0'}
   for offset, field in ipairs({'ordering_key', 'max_age_s', 'priority'}) do
     local value = ARGV[first + 1 + offset]
     if value ~= '' then
@@ -40,7 +40,7 @@ local function hold(id, ordering_key)
   redis.call('ZADD', '@RQ@:deferred:' .. name, '+inf', id)
 end
 
-for first = 4, #ARGV, 7 do
+for first = 3, #ARGV, 7 do
   local id, ordering_key = ARGV[first], ARGV[first + 2]
   local code
   if accepted >= room then

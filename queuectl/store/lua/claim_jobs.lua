@@ -64,8 +64,9 @@ local function claim_from(name, most)
           redis.call('HSET', job_key, 'adopted', '1')
           adopted = adopted + 1
         end
-        local born, queued = epoch(record[2]) or now, epoch(record[3])
-        if queued and not record[4] then
+        local born = epoch(record[2]) or now
+        local queued = epoch(record[3]) or born
+        if not record[4] then
           local bucket = math.max(0, math.ceil(math.log(math.max(now - queued, 0.001) / 0.001) / WAIT_BASE))
           waits[bucket] = (waits[bucket] or 0) + 1
         end

@@ -11,7 +11,7 @@
 local worker = ARGV[2]
 local heartbeat = redis.call('ZSCORE', KEYS[2], worker)
 if not heartbeat or tonumber(heartbeat) > tonumber(ARGV[3]) then return {0, 0, 0} end
-local members = redis.call('SRANDMEMBER', KEYS[1], 500)
+local members = redis.call('SRANDMEMBER', KEYS[1], 1000)
 local back, poisoned, requeued = {}, 0, 0
 
 local function fail_as_poison(name, id, job_key, ordering_key)
@@ -31,7 +31,7 @@ end
 for _, member in ipairs(members) do
   local id = string.match(member, '^(.*):')
   local job_key = '@RQ@:job:' .. id
-  local record = redis.call('HMGET', job_key, 'origin', 'enqueued_at', 'ordering_key')
+  local record = redis.call('HMGET', job_key, 'origin', 'started_at', 'ordering_key')
   local name = record[1]
   if name and redis.call('ZREM', '@RQ@:wip:' .. name, member) == 1 then
     local losses = redis.call('HINCRBY', job_key, 'losses', 1)
@@ -41,7 +41,8 @@ for _, member in ipairs(members) do
     else
       redis.call('HSET', job_key, 'status', 'queued')
       back[name] = back[name] or {}
-      table.insert(back[name], {record[2] or '', id})
+      -- Claim order: when it was claimed, then its index in that claim, which ends its execution id.
+      table.insert(back[name], {(record[2] or '') .. string.sub(member, -4), id})
       requeued = requeued + 1
     end
   end
@@ -50,11 +51,7 @@ for _, member in ipairs(members) do
 end
 for name, jobs in pairs(back) do
   local control = read_control(name)
-  local newest_first = not (control.direction == 'lifo' and not control.assist)
-  table.sort(jobs, function(a, b)
-    if newest_first then return a[1] > b[1] end
-    return a[1] < b[1]
-  end)
+  table.sort(jobs, function(a, b) return a[1] > b[1] end)
   local ids = {}
   for _, job in ipairs(jobs) do ids[#ids + 1] = job[2] end
   push_next(name, ids, control.direction, control.assist)
