@@ -34,6 +34,10 @@ class Check:
     advice: str = ""
 
 
+OUR_SCHEDULER = "queuectl"
+"""Our daemons' name in RQ's scheduler locks; a stock scheduler writes its own."""
+
+
 def server(facts: ServerFacts) -> Iterator[Check]:
     """Version, role, eviction, memory."""
     known = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdigit())
@@ -141,7 +145,7 @@ def _ledger(state: FleetState) -> Iterator[Check]:
 def schedulers(state: FleetState, locks: Mapping[str, str]) -> Iterator[Check]:
     """Who promotes scheduled jobs."""
     stranded = [queue.name for queue in state.queues if queue.scheduled and queue.name not in locks]
-    stock = sorted(queue for queue, holder in locks.items() if holder.isdigit())
+    stock = sorted(queue for queue, holder in locks.items() if holder != OUR_SCHEDULER)
     if stranded and not state.leader:
         yield Check("scheduled", Level.BAD, f"nobody promotes the scheduled jobs of {', '.join(stranded)}",
                     "start a daemon: queuectl daemon")  # fmt: skip

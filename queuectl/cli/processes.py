@@ -26,7 +26,7 @@ def console(context: Context) -> int:
     from queuectl.console.run import run
     from queuectl.console.store_link import open_link
 
-    return run(open_link(url, settings, context.environ), settings, environ=context.environ)
+    return run(open_link(url, settings, _for_children(context)), settings, environ=context.environ)
 
 
 def _add_daemon(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +47,14 @@ def _daemon(context: Context) -> int:
     url = context.url_started()
     from queuectl.daemon.main import run
 
-    return run(lambda: context.read_settings().settings, url=url, environ=context.environ,
+    return run(lambda: context.read_settings().settings, url=url, environ=_for_children(context),
                child=context.args.child, observe=context.args.observe)  # fmt: skip
+
+
+def _for_children(context: Context) -> dict[str, str]:
+    """The environment in which our child processes read the same settings file as we do."""
+    config = context.option("config")
+    return {**context.environ, **({"QUEUECTL_CONFIG": str(config.absolute())} if config else {})}
 
 
 def _add_worker(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -85,6 +86,7 @@ class DaemonChild:
                 if pipe:
                     with suppress(OSError):
                         pipe.close()
+            threading.Thread(target=self._process.wait, name="reaper", daemon=True).start()
 
     def listen(self) -> None:
         """Take in what an observing child has printed; call it now and then, or it drops what nobody reads."""

@@ -19,7 +19,8 @@ def set_assist(queue: QueueState, assisted: bool) -> Steps[None]:
     if assisted:
         yield (command("HSET", key, "assist", "1"),)
     else:
-        yield (command("HDEL", key, "assist", "settled_tail"),)
+        # settled_tail stays: a later LIFO must not turn over again what was brought to the head.
+        yield (command("HDEL", key, "assist"),)
 
 
 def rotate(queue: QueueState, *, fence: str) -> Steps[int]:
@@ -31,9 +32,19 @@ def rotate(queue: QueueState, *, fence: str) -> Steps[int]:
 
 
 def shed(queue: QueueState, *, fence: str, sweep: bool) -> Steps[int]:
-    """Sweep the stale head (`sweep`), and pack what claims and sweeps have staged. Returns messages packed."""
-    if sweep and queue.shed.value == Switch.ON:
+    """Sweep the stale head (`sweep`), and pack what claims and sweeps have staged. Returns messages packed.
+
+    Where shedding has ended meanwhile, what is staged goes back to the head.
+    """
+    if queue.shed.value != Switch.ON:
+        for owner in SHED_OWNERS:
+            yield from tiers.unstage(queue.name, owner, fence=fence, end="head")
+        return 0
+    if sweep:
         yield from tiers.sweep_stale(queue.name, fence=fence, max_age_s=queue.policy.max_age_s)
+        if needs_rotation(queue):
+            # The newest lie at the head then, and what has waited long at the tail.
+            yield from tiers.sweep_stale(queue.name, fence=fence, max_age_s=queue.policy.max_age_s, end="tail")
     packed = 0
     for owner in SHED_OWNERS:
         staging = tiers.Staging(queue.name, owner, Tier.SHED, "max age", queue.shed.cause, "head")

@@ -56,7 +56,9 @@ def promote_scheduled(fence: str, queue: str, daemon: str) -> Steps[int]:
     lock = keys.scheduler_lock(queue)
     holder = yield from ask(command("GET", lock))
     if holder is None:
-        yield (command("SET", lock, daemon, "NX", "EX", SCHEDULER_LOCK_S),)
+        (taken,) = yield (command("SET", lock, daemon, "NX", "EX", SCHEDULER_LOCK_S),)
+        if not taken:
+            return 0
     elif holder.decode() == daemon:
         yield (command("EXPIRE", lock, SCHEDULER_LOCK_S),)
     else:
