@@ -17,7 +17,10 @@ from queuectl import embedded
 FOREIGN = ("QUEUECTL_", "REDIS_URL", "RQ_", "TEXTUAL", "NO_COLOR", "COLORTERM", "FORCE_COLOR", "CLICOLOR", "COLUMNS",
            "LINES", "LANG", "LC_", "XDG_", "SSH_")  # fmt: skip
 
-for _name in [name for name in os.environ if name.startswith(FOREIGN) and name != "QUEUECTL_TEST_SERVER"]:
+KEPT = {"QUEUECTL_TEST_SERVER", "TEXTUAL_SNAPSHOT_TEMPDIR"}
+"""Ours, and the one by which pytest-textual-snapshot's processes find each other under xdist."""
+
+for _name in [name for name in os.environ if name.startswith(FOREIGN) and name not in KEPT]:
     # At import: Textual reads its variables when it is imported, before any fixture runs.
     del os.environ[_name]
 

@@ -29,7 +29,7 @@ def account(fleet: FleetState, sent: Mapping[str, Mapping[str, int]], received: 
     unbalanced = [queue.name for queue in queues if queue.ledger.state is LedgerState.RESIDUE]
     short = max(0, delivered - distinct)
     balanced = not (missing or unbalanced or short)
-    lines = [_table([COLUMNS, *rows, total])]
+    lines = [_table(_without_empty([COLUMNS, *rows, total]))]
     lines.append(f"the SMTP server accepted {distinct:,} different messages ({received.get('duplicates', 0):,} twice)")
     if short:
         lines.append(f"✗ {short:,} messages count as delivered that the SMTP server never accepted")
@@ -53,9 +53,16 @@ def _row(queue: QueueState, verdicts: Mapping[str, int]) -> tuple[str | int, ...
             queue.failed, refused, in_doubt, missing)  # fmt: skip
 
 
+def _without_empty(rows: list[tuple[str | int, ...]]) -> list[tuple[str | int, ...]]:
+    """Without the columns in which nothing is, so that the usual account fits 80 columns."""
+    always = {"queue", "sent", "delivered", "waiting", "failed", "missing"}
+    kept = [at for at, name in enumerate(COLUMNS) if name in always or any(row[at] for row in rows[1:])]
+    return [tuple(row[at] for at in kept) for row in rows]
+
+
 def _table(rows: list[tuple[str | int, ...]]) -> str:
     shown = [[cell if isinstance(cell, str) else f"{cell:,}" for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in shown) for column in range(len(COLUMNS))]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
     return "\n".join(
         "  ".join(
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from queuectl.console.bars import Lines
 from queuectl.console.picture import Picture
 from queuectl.console.screens.base import ConsoleScreen, RowTable
-from queuectl.console.view.charts import Plot, fleet_plots, markers
+from queuectl.console.view.charts import Plot, fleet_plots, markers, span_s
 from queuectl.console.view.events import event_lines
 from queuectl.console.view.fleet import COLUMNS, row
 from queuectl.console.view.layout import Layout, fleet_layout
@@ -22,14 +22,20 @@ from queuectl.console.widgets.chart import Chart
 from queuectl.console.widgets.table import LiveTable
 from queuectl.model import FleetState
 
-CHART_EVERY_S = 2.0
-CHART_SPAN_S = 600.0
+CHART_EVERY_S = 5.0
+"""A column of dots stands for about 8 s at 120 columns; each redraw costs a kilobyte or two on the line."""
 
 
 def draw_plot(chart: Chart, plot: Plot, fleet: FleetState, queue: str) -> None:
     """The last minutes, with the acts on a queue (empty: on any) marked."""
     chart.set_markers(markers(fleet.events, queue))
-    chart.set_series(plot.series, end_s=fleet.taken_at_s, span_s=CHART_SPAN_S, unit=plot.unit, title=escape(plot.title))
+    chart.set_series(
+        plot.series,
+        end_s=fleet.taken_at_s,
+        span_s=span_s(plot.series, fleet.taken_at_s),
+        unit=plot.unit,
+        title=escape(plot.title),
+    )
 
 
 class FleetScreen(ConsoleScreen):
@@ -90,7 +96,7 @@ class FleetScreen(ConsoleScreen):
         lines = [heading, *event_lines(fleet.events, self.look, rows - 1)] if rows else []
         return [cut(line, self.size.width, self.look) for line in lines]
 
-    # Plots: at most every two seconds, at once when the operator asked for something else.
+    # Plots: every few seconds, at once when the operator asked for something else.
 
     def _paint_charts(self, picture: Picture) -> None:
         now_s = self.console.monotonic()

@@ -11,6 +11,8 @@ from queuectl.model import AuditEntry, FleetState, QueueSample, QueueState, Samp
 
 MOST_SERIES = 4
 TONES = ("series-1", "series-2", "series-3", "series-4")
+SPANS_S = (60.0, 120.0, 300.0, 600.0)
+"""What a plot shows at most: as little as holds all there is, so that a young history fills it."""
 Reading = Callable[[QueueSample], float | None]
 
 
@@ -55,6 +57,12 @@ def queue_plots(queue: str, samples: Sequence[Sample]) -> tuple[Plot, Plot, Plot
 def markers(events: Sequence[AuditEntry], queue: str) -> list[tuple[float, str]]:
     """Operators' acts on a queue (empty: on any), drawn across the plots; the name stands in the event tail."""
     return [(entry.at_s, entry.action) for entry in events if entry.who != "auto" and queue in ("", entry.scope)]
+
+
+def span_s(series: Sequence[Series], end_s: float) -> float:
+    """Seconds across, for curves that end at `end_s`."""
+    first = min((at_s for one in series for at_s, value in one.points if value is not None), default=end_s)
+    return next((span for span in SPANS_S if end_s - first <= span), SPANS_S[-1])
 
 
 def busiest(queues: Sequence[QueueState], reading: Callable[[QueueState], float]) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""The header and the alert line: where we are, whether the picture is fresh, and what is wrong."""
+"""The header and the alert line: where we are, whether the picture is fresh, and what is wrong.
+
+The clock repaints the header every second, and each change of tone costs 40 bytes on the line: few tones, then.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,23 @@ def header(
     if width(left) + width(right) + 2 > columns and badge:
         left = (Span(" "), *badge)
     right = cut(right, max(columns - width(left) - 1, 1), look)
-    facts = [(Span(words.plain(address, look.signs)),), *_facts(picture.fleet, daemon, look)]
+    facts = [(Span(words.plain(short_address(address), look.signs)),), *_facts(picture.fleet, daemon, look)]
     for fact in facts:
-        longer = (*left, *fact) if left[-1].text.endswith(" ") else (*left, Span(look.dot, "muted"), *fact)
+        longer = (*left, *fact) if left[-1].text.endswith(" ") else (*left, Span(look.dot), *fact)
         if width(longer) + width(right) + 4 > columns:
             left = (*left, Span(f" {look.signs.ellipsis}", "muted"))
             break
         left = longer
     return left, right
+
+
+def short_address(address: str) -> str:
+    """What tells this server from another, in few cells: host, port and database, or the end of a socket's path."""
+    scheme, _, rest = address.partition("://")
+    if scheme == "unix":
+        return f"unix {'/'.join(rest.partition('?')[0].rsplit('/', 2)[-2:])}"
+    secure = " tls" if scheme == "rediss" else ""
+    return f"redis {rest.rpartition('@')[2].removesuffix('/0')}{secure}"
 
 
 def _facts(fleet: FleetState | None, daemon: str, look: Look) -> list[Line]:
@@ -50,7 +62,7 @@ def _facts(fleet: FleetState | None, daemon: str, look: Look) -> list[Line]:
     facts.append((Span(_automation(fleet, daemon, look), "warn" if daemon in ("none", "observing") else ""),))
     if fleet.hosts:
         facts.append((Span(f"{len(fleet.hosts)} host{'s' if len(fleet.hosts) > 1 else ''}"),))
-    facts.append((Span(f"{fleet.server.product} {fleet.server.version}", "muted"),))
+    facts.append((Span(f"{fleet.server.product} {fleet.server.version}"),))
     return facts
 
 
@@ -73,7 +85,9 @@ def ledger_mark(fleet: FleetState, look: Look) -> Line:
 def _freshness(picture: Picture, look: Look) -> Line:
     if picture.failure:
         return (
-            Span(f" disconnected {words.age(int(picture.age_s))}{look.dot}retrying ", "bad", bold=True, badge=True),
+            Span(
+                f" disconnected {words.duration(int(picture.age_s))}{look.dot}retrying ", "bad", bold=True, badge=True
+            ),
         )
     if picture.fleet is None:
         return (Span("connecting" + look.signs.ellipsis + " ", "warn"),)
@@ -81,15 +95,10 @@ def _freshness(picture: Picture, look: Look) -> Line:
     if picture.frozen:
         spans += [Span(" FROZEN ", "warn", bold=True, badge=True), Span(" ")]
     elif picture.stale:
-        spans += [Span(f" stale {words.age(int(picture.age_s))} ", "warn", bold=True, badge=True), Span(" ")]
-    if picture.lagging:
-        spans += [Span("slow terminal", "warn"), Span(look.dot, "muted")]
+        spans += [Span(f" stale {words.duration(int(picture.age_s))} ", "warn", bold=True, badge=True), Span(" ")]
     every = "refresh off" if picture.interval_s is None else f"every {picture.interval_s:g}s"
-    spans += [
-        Span(every, "muted"),
-        Span(look.dot, "muted"),
-        Span(words.clock(picture.fleet.taken_at_s, look.zone) + " "),
-    ]
+    slow = f"slow terminal{look.dot}" if picture.lagging else ""
+    spans.append(Span(f"{slow}{every}{look.dot}{words.clock(picture.fleet.taken_at_s, look.zone)} "))
     return tuple(spans)
 
 

@@ -1,0 +1,175 @@
+"""Plots, events, log, workers and one queue in words: pure functions on the fixed deployment."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+
+from queuectl.console import fixed
+from queuectl.console.picture import Picture, sample_of
+from queuectl.console.view import Look, line_text
+from queuectl.console.view.charts import busiest, fleet_plots, markers, queue_plots
+from queuectl.console.view.events import event_lines
+from queuectl.console.view.log import rows as log_rows
+from queuectl.console.view.queue import figures, jobs_heading, ledger, operations, policy, tiers
+from queuectl.console.view.workers import pool_of
+from queuectl.console.view.workers import rows as worker_rows
+from queuectl.model import (
+    Control,
+    Ledger,
+    LedgerState,
+    Operation,
+    QueueState,
+    Switch,
+    WorkerState,
+)
+
+LOOK = Look(zone=UTC)
+FLEET = fixed.fleet()
+FRESH = Picture(FLEET)
+
+
+def queue(name: str) -> QueueState:
+    found = FLEET.queue(name)
+    assert found is not None
+    return found
+
+
+# Plots, events, log, workers.
+
+
+def test_plots_of_the_fleet_and_of_one_queue() -> None:
+    samples = fixed.history(60)
+    depth, flow, oldest = fleet_plots(FLEET, samples, "", LOOK)
+    assert [series.name for series in depth.series] == ["forum", "legacy", "payment", "welcome"]
+    assert depth.title == "waiting · busiest 4 of 5"
+    assert [series.name for series in flow.series] == ["in", "out"]
+    assert oldest.unit == "s"
+    assert flow.series[0].points[-1][1] == pytest.approx(sum(one.in_per_s or 0 for one in samples[-1].queues.values()))
+    assert [plot.title for plot in queue_plots("forum", samples)] == [
+        plot.title for plot in fleet_plots(FLEET, samples, "forum", LOOK)
+    ]
+
+
+def test_a_queue_that_was_not_there_yet_leaves_a_gap() -> None:
+    plot = queue_plots("new", fixed.history(3))[0]
+    assert [value for _, value in plot.series[0].points] == [None] * 4
+
+
+def test_colours_stay_with_their_queues_when_the_ranking_changes() -> None:
+    assert busiest(FLEET.queues, lambda one: float(one.depth)) == busiest(
+        FLEET.queues, lambda one: float(one.depth * 2)
+    )
+    assert busiest(FLEET.queues, lambda one: 0.0) == ("forum", "legacy", "payment", "security")
+
+
+def test_markers_are_operators_acts() -> None:
+    assert [name for _, name in markers(FLEET.events, "forum")] == ["mode", "shed"]
+    assert len(markers(FLEET.events, "")) == 5
+
+
+def test_events_say_when_there_are_more() -> None:
+    lines = [line_text(line) for line in event_lines(FLEET.events, LOOK, 3)]
+    assert lines[0] == ' 14:01:02 ana@mail-01    forum        mode   fifo → lifo  "newest digests first"  undo: 119'
+    assert lines[2] == " ▼ 4 more in the log"
+    assert line_text(event_lines((), LOOK, 3)[0]) == " nothing was changed yet"
+    assert event_lines((), LOOK, 0) == []
+
+
+def test_log_rows_can_be_filtered() -> None:
+    assert [one.key for one in log_rows(FLEET.events, "ben", LOOK)] == ["115", "114"]
+    assert log_rows(FLEET.events, "", LOOK)[-1].cells["undo"].text == "by 115"
+
+
+def test_workers_stand_below_their_pools() -> None:
+    rows = worker_rows(FLEET, LOOK)
+    assert [one.key for one in rows if one.key.startswith("pool:")] == ["pool:critical", "pool:bulk", "pool:legacy"]
+    assert len(rows) == 3 + 21
+    assert pool_of("pool:bulk", FLEET) == "bulk"
+    assert pool_of("a1c04f1d", FLEET) == "legacy"
+    assert pool_of("", FLEET) == ""
+
+
+def test_a_ghost_and_a_scaling_pool_are_visible() -> None:
+    ghost = WorkerState("w1", "h", 1, ("forum",), "busy", "lost", ghost=True, heartbeat_age_s=44)
+    bulk = replace(FLEET.pools[1], desired=20)
+    by_key = {one.key: one for one in worker_rows(replace(FLEET, workers=(ghost,), pools=(bulk,)), LOOK)}
+    assert by_key["w1"].cells["state"].text == "ghost"
+    assert by_key["pool:bulk"].cells["actual"].text == "12 → 20"
+
+
+# One queue.
+
+
+def test_large_figures() -> None:
+    assert [(one.label, one.text) for one in figures(queue("forum"), LOOK)] == [
+        ("waiting", "1,204,442"),
+        ("in/s", "5,012"),
+        ("out/s", "600"),
+        ("oldest", "17m48s"),
+        ("wait p95", "1.1s"),
+        ("clear in", "never"),
+    ]
+
+
+def test_tiers_and_policy_in_force() -> None:
+    assert line_text(tiers(queue("forum"), LOOK)) == (
+        " tiers    primary 48,112 ‹ surge 412,330 ‹ overflow 744,000 (29.8 MB) · shed store 12,480"
+    )
+    lines = [line_text(line) for line in policy(queue("forum"), LOOK)]
+    assert lines[1] == ' mode     LIFO  by ana@mail-01 since 14:01 until 14:16  "newest digests first"'
+    assert lines[3] == " pause    off   as the policy says"
+
+
+def test_an_override_without_expiry_says_so() -> None:
+    changed = replace(queue("legacy"), pause=Control(Switch.ON, True, None, None, "ben"))
+    assert line_text(policy(changed, LOOK)[3]) == " pause    on    by ben, no expiry"
+
+
+def test_the_ledger_shows_every_counter_and_its_parts_add_up() -> None:
+    for name in ("security", "payment", "welcome", "forum"):
+        one, book = queue(name), queue(name).ledger
+        living = one.backlog + one.in_flight + one.scheduled + one.deferred + one.failed
+        gone = book.delivered + book.deleted + book.vanished + book.moved_out
+        assert book.accepted + book.adopted + book.moved_in == gone + living
+    lines = [line_text(line) for line in ledger(queue("forum"), LOOK)]
+    assert lines[0] == " ledger   ✓ adds up   in: accepted 1,934,012"
+    assert "waiting 1,204,442" in lines[1]
+    assert "retries 431" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("book", "said"),
+    [
+        (Ledger(state=LedgerState.RESIDUE, residue=4), "✗ 4 missing"),
+        (Ledger(state=LedgerState.RESIDUE, residue=-4), "✗ 4 too many"),
+        (Ledger(state=LedgerState.PARTIAL), "partial"),
+        (Ledger(), "nothing is counted"),
+    ],
+)
+def test_a_ledger_that_does_not_add_up_says_so(book: Ledger, said: str) -> None:
+    assert said in line_text(ledger(replace(queue("forum"), ledger=book), LOOK)[0])
+
+
+def test_operations_under_way() -> None:
+    drain = Operation("op1", "drain", "forum", "overflow", 312_000, 412_000, started_s=fixed.NOW_S - 12)
+    assert line_text(operations([drain], fixed.NOW_S, LOOK)[0]) == (
+        " running  drain to overflow: 312,000 of 412,000 so far · 12s · x stops it"
+    )
+
+
+def test_jobs_heading() -> None:
+    assert line_text(jobs_heading(queue("forum"), "queued", 20, 11, LOOK)) == (
+        " JOBS queued 21-31 of 48,112 in claim order, newest first · tab: started"
+    )
+    assert line_text(jobs_heading(queue("legacy"), "failed", 0, 0, LOOK)) == " JOBS failed none of 7 · tab: finished"
+
+
+def test_a_picture_becomes_a_sample() -> None:
+    sample = sample_of(FLEET)
+    assert sample.at_s == FLEET.taken_at_s
+    assert sample.queues["forum"].backlog == 1_204_442
+    assert math.isclose(sample.queues["forum"].oldest_s or 0, 1068)
