@@ -142,6 +142,11 @@ class QueueState:
         return self.busy / self.slots if self.slots else None
 
     @property
+    def waiting(self) -> int:
+        """What workers will come to by themselves: not what is parked in overflow until somebody refills it."""
+        return self.depth + self.surge + self.draining
+
+    @property
     def backlog(self) -> int:
         """Everything that waits for delivery, in whichever tier."""
         return self.depth + self.surge + self.overflow + self.draining

@@ -71,7 +71,7 @@ def condition(queue: QueueState) -> Condition:
     """The one word for a queue."""
     if queue.pause.value == Switch.ON:
         return Condition.PAUSED
-    if queue.backlog == 0:
+    if queue.waiting == 0:
         return Condition.OK if queue.in_flight else Condition.IDLE
     if queue.workers + queue.stock_workers == 0:
         return Condition.UNSERVED
@@ -104,14 +104,16 @@ def queue_findings(queue: QueueState) -> Iterator[Finding]:
         if control.overridden:
             who = f" by {control.by}" if control.by else ""
             yield Finding(Severity.INFO, f"{name} {control.value}{who}", queue.name)
+    if queue.overflow:
+        yield Finding(Severity.INFO, f"{queue.overflow:,} parked in overflow until refilled", queue.name)
 
 
 def _sentence(queue: QueueState, word: Condition) -> str:
     match word:
         case Condition.UNSERVED:
-            return f"{queue.backlog:,} waiting and no worker listens"
+            return f"{queue.waiting:,} waiting and no worker listens"
         case Condition.STALLED:
-            return f"stalled: {queue.backlog:,} waiting, workers are there, nothing finishes"
+            return f"stalled: {queue.waiting:,} waiting, workers are there, nothing finishes"
         case Condition.GROWING:
             growth = (queue.in_per_s or 0.0) - (queue.out_per_s or 0.0)
             return f"growing {_rate(growth)}/s, will not clear at this rate"
@@ -119,7 +121,7 @@ def _sentence(queue: QueueState, word: Condition) -> str:
             return "oldest message is past its max age"
         case Condition.PAUSED:
             who = f" by {queue.pause.by}" if queue.pause.by else ""
-            return f"paused{who}, {queue.backlog:,} waiting"
+            return f"paused{who}, {queue.waiting:,} waiting"
         case _:
             return ""
 
@@ -140,7 +142,7 @@ def _stalled(queue: QueueState) -> bool:
 def _work_s(queue: QueueState) -> float | None:
     """Seconds of work that wait; None when the speed is unknown."""
     speed = queue.service_per_s or queue.out_per_s
-    return queue.backlog / speed if speed else None
+    return queue.waiting / speed if speed else None
 
 
 def _server(server: ServerState) -> Iterator[Finding]:

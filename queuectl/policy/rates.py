@@ -19,13 +19,15 @@ class Counters:
 
     at_s: float
     depth: int
+    living: int
+    """In any place but failed: what moves between tiers did not arrive anew."""
     arrived: int
     """Accepted + moved in (messages counted at admission)."""
     left: int
     """Delivered + failed, by our workers."""
     stock_done: float
     counted: bool
-    """Arrivals are counted by us; else they are estimated from depth and departures."""
+    """Arrivals are counted by us; else they are estimated from what lives here and departures."""
     waits: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -48,7 +50,7 @@ def update(rates: Rates, before: Counters, after: Counters) -> Rates:
     if interval_s <= 0 or left < 0 or arrived < 0:
         return rates
     if not after.counted:
-        arrived = max(0.0, after.depth - before.depth + left)
+        arrived = max(0.0, after.living - before.living + left)
     weight = 1 - math.exp(-interval_s / WINDOW_S)
     out_per_s = _average(rates.out_per_s, left / interval_s, weight)
     backlogged = after.depth > 0 and before.depth > 0

@@ -48,6 +48,7 @@ def queue_state(
     stock = [worker for worker in serving if worker.stock]
     counted_in = _number(ledger, "accepted") + _number(ledger, "moved_in")
     foreign_fed = _number(ledger, "adopted") > 0 or (counted_in == 0 and any(row[1:7]))
+    living = sum(row[1:6]) + row[7] + row[8] + row[10] + row[11] + row[19]
     state = QueueState(
         name=name,
         policy=policy,
@@ -72,13 +73,12 @@ def queue_state(
         busy=sum(worker.busy for worker in serving),
         stock_workers=len(stock),
         assisted=bool(stock) or foreign_fed,
-        ledger=ledger_of(
-            ledger, sum(row[1:6]) + row[7] + row[8] + row[10] + row[11] + row[19], bool(stock) or foreign_fed
-        ),
+        ledger=ledger_of(ledger, living, bool(stock) or foreign_fed),
     )
     counters = Counters(
         at_s=now_s,
         depth=row[1],
+        living=living - row[5],
         arrived=counted_in,
         left=_number(ledger, "delivered") + _number(ledger, "failed"),
         stock_done=sum((worker.delivered + worker.failed) / len(worker.queues) for worker in stock),

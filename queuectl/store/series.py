@@ -88,7 +88,7 @@ def with_rates(queue: QueueState, rates: Rates) -> QueueState:
     eta = None
     if rates.in_per_s is not None:
         service = rates.service_per_s if rates.service_per_s is not None else (rates.out_per_s or 0.0)
-        eta = eta_s(Flow(queue.backlog, rates.in_per_s, service, queue.workers))
+        eta = eta_s(Flow(queue.waiting, rates.in_per_s, service, queue.workers))
     return replace(
         queue,
         in_per_s=rates.in_per_s,

@@ -218,7 +218,7 @@ def test_header_shows_the_ledgers_residue() -> None:
 
 def test_alert_says_the_worst_first_and_how_much_more_there_is() -> None:
     assert line_text(alert(FRESH, LOOK, 120)) == (
-        " ▲ forum: growing 4.4k/s, will not clear at this rate · shed on by ana@mail-01 · mode lifo by ana@mail-01"
+        " ▲ forum: growing 4.4k/s, will not clear at this rate · shed on by ana@mail-01 · mode lifo by ana@mail-01 · +1 more"
     )
     assert line_text(alert(FRESH, LOOK, 70)) == " ▲ forum: growing 4.4k/s, will not clear at this rate · +2 more"
 

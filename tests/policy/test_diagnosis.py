@@ -64,7 +64,7 @@ def fleet(*queues: QueueState, **facts: Any) -> FleetState:
         ({"out_per_s": 0.0, "oldest_s": 3.0}, Condition.OK),
         ({"out_per_s": None, "oldest_s": 16.0}, Condition.OK),
         ({"workers": 0}, Condition.UNSERVED),
-        ({"workers": 0, "depth": 0, "overflow": 5}, Condition.UNSERVED),
+        ({"workers": 0, "depth": 0, "surge": 5}, Condition.UNSERVED),
         ({"workers": 0, "stock_workers": 1}, Condition.OK),
         ({"workers": 0, "depth": 0, "in_flight": 0}, Condition.IDLE),
         ({"pause": Control(Switch.ON, True)}, Condition.PAUSED),
@@ -144,3 +144,9 @@ def test_the_worst_comes_first_and_the_server_before_the_queues() -> None:
     info = queue(name="info", shed=Control(Switch.ON, True))
     found = diagnose(fleet(info, warn, bad, server=replace(SERVER, suspended=True)))
     assert [finding.queue for finding in found] == ["", "bad", "warn", "info"]
+
+
+def test_what_is_parked_in_overflow_is_said() -> None:
+    findings = list(queue_findings(queue(depth=0, overflow=5)))
+    assert [finding.text for finding in findings] == ["5 parked in overflow until refilled"]
+    assert condition(queue(depth=0, in_flight=0, overflow=5)) is Condition.IDLE

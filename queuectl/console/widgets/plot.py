@@ -19,6 +19,10 @@ Line = tuple[Run, ...]
 SHORTEST_NAME = 4
 
 
+SECONDS_BELOW_S = 240.0
+"""A shorter plot's times are told apart by their seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One curve. `points` are (epoch seconds, value) in order of time; None is a gap. `tone` as in `theme.TONES`."""
@@ -199,7 +203,7 @@ def _axis(tick: str | None, frame: _Frame, style: Style) -> list[Run]:
 def _time_axis(picture: Picture, frame: _Frame, style: Style) -> Line:
     """Start, middle and end of the time across."""
     ages = (picture.span_s, picture.span_s / 2, 0.0)
-    texts = [_time_label(picture.end_s, age_s, style) for age_s in ages]
+    texts = [_time_label(picture, age_s, style) for age_s in ages]
     if frame.width < sum(map(len, texts)) + 4:
         end = texts[-1] if frame.width >= len(texts[-1]) else ""
         return ((" " * frame.left + end.rjust(frame.width), "muted", False),)
@@ -207,9 +211,10 @@ def _time_axis(picture: Picture, frame: _Frame, style: Style) -> Line:
     return ((" " * frame.left + texts[0] + middle + texts[2], "muted", False),)
 
 
-def _time_label(end_s: float, age_s: float, style: Style) -> str:
+def _time_label(picture: Picture, age_s: float, style: Style) -> str:
     if style.clock:
-        return datetime.fromtimestamp(end_s - age_s, style.zone).strftime("%H:%M")
+        seconds = ":%S" if picture.span_s < SECONDS_BELOW_S else ""
+        return datetime.fromtimestamp(picture.end_s - age_s, style.zone).strftime(f"%H:%M{seconds}")
     return ago(age_s)
 
 
