@@ -49,7 +49,8 @@ def _jobs(context: Context) -> int:
         lifo = queue.direction.value == Direction.LIFO
         rows = store.run(jobs.page(args.queue, args.state, args.offset, args.limit, newest_first=lifo))
     counts = {"queued": queue.depth, "started": queue.in_flight, "scheduled": queue.scheduled,
-              "deferred": queue.deferred, "failed": queue.failed, "finished": queue.finished}  # fmt: skip
+              "deferred": queue.deferred, "held": queue.deferred, "failed": queue.failed, "finished": queue.finished,
+              "overflow": queue.overflow, "shed": queue.shed_stored}  # fmt: skip
     total = counts[args.state]
     if args.json:
         print_json({"queue": args.queue, "state": args.state, "total": total, "offset": args.offset,

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 
 from queuectl import __version__
@@ -34,10 +34,17 @@ COMMANDS = (
     Command("scale", f"{_CLI}.changes", "ask for a number of worker processes in a pool"),
     Command("undo", f"{_CLI}.changes", "reverse an action by its audit number"),
     Command("send", f"{_CLI}.send", "send a campaign: a template to every row of a CSV file"),
+    Command("suppression", f"{_CLI}.suppression", "addresses that get no mail: list, add, remove, import, export"),
     Command("worker", f"{_CLI}.processes", "deliver mail from queues"),
     Command("daemon", f"{_CLI}.processes", "sample, supervise workers, repair; no terminal"),
     Command("demo", f"{_CLI}.processes", "a whole deployment on this machine, with a spike to steer"),
+    Command("record", f"{_CLI}.record", "record a live deployment into a file, a picture a second"),
+    Command("replay", f"{_CLI}.record", "the console on a recording, with a time line"),
+    Command("simulate", f"{_CLI}.simulate", "try the automation against a load, under a virtual clock"),
+    Command("report", f"{_CLI}.report", "what happened, who did what and why: one HTML or Markdown file"),
     Command("doctor", f"{_CLI}.doctor", "check server, workers, settings and terminal, with advice"),
+    Command("export", f"{_CLI}.export", "print a Grafana dashboard, alert rules, or the list of metrics"),
+    Command("completion", f"{_CLI}.completion", "print a shell's completion script"),
     Command("config", f"{_CLI}.config", "show or check the settings"),
 )
 
@@ -94,6 +101,14 @@ def _parser(argv: Sequence[str]) -> Parser:
             describe(of_verb, f"{command.summary[0].upper()}{command.summary[1:]}.")
             import_module(command.module).add(command.verb, of_verb)
     return parser
+
+
+def all_commands() -> Iterator[tuple[str, str, Parser]]:
+    """Verb, summary and finished parser of every command; imports all their modules."""
+    for command in COMMANDS:
+        parser = Parser(prog=f"queuectl {command.verb}", parents=[global_options()])
+        import_module(command.module).add(command.verb, parser)
+        yield command.verb, command.summary, parser
 
 
 def _console(context: object) -> int:

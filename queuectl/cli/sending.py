@@ -30,10 +30,13 @@ class Tally:
     accepted: int = 0
     duplicate: int = 0
     bad: int = 0
+    shed: int = 0
+    """Kept in the shed store: the queue was under pressure."""
 
     @property
     def words(self) -> str:
-        return f"{self.accepted:,} accepted, {self.duplicate:,} duplicate, {self.bad:,} bad"
+        shed = f", {self.shed:,} shed" if self.shed else ""
+        return f"{self.accepted:,} accepted, {self.duplicate:,} duplicate, {self.bad:,} bad{shed}"
 
 
 @dataclass
@@ -92,6 +95,8 @@ class Sender:
         for (row, _), verdict in zip(batch, verdicts, strict=True):
             if verdict.ok:
                 self.tally.accepted += 1
+            elif verdict.admission is Admission.SHED:
+                self.tally.shed += 1
             elif verdict.admission is Admission.DUPLICATE:
                 self.tally.duplicate += 1
             elif verdict.admission is Admission.INVALID:

@@ -43,8 +43,9 @@ class ConsoleAction:
     """Names of the screens it works on; empty: all."""
 
 
-_LISTS = frozenset({"fleet", "workers", "log"})
+_LISTS = frozenset({"fleet", "workers", "providers", "jobs", "log"})
 _QUEUES = frozenset({"fleet", "queue"})
+_JOBS = frozenset({"jobs"})
 
 ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("help", "question_mark,f1", "help", "every key and command", Group.SESSION, footer=True,
@@ -66,20 +67,36 @@ ACTIONS: tuple[ConsoleAction, ...] = (
                   changes=True, command="resume <queue>", screens=_QUEUES),
     ConsoleAction("stop", "x", "stop drain", "stop the drain or refill under way on a queue", Group.ACT,
                   needs_queue=True, changes=True, command="stop <queue>", screens=_QUEUES),
+    ConsoleAction("retry", "R", "retry", "put failed jobs back: marked, matching, or all", Group.ACT,
+                  footer=True, needs_queue=True, changes=True, command="retry <queue>", screens=_JOBS),
+    ConsoleAction("delete", "D,delete", "delete", "delete failed jobs for good: marked, matching, or all", Group.ACT,
+                  footer=True, needs_queue=True, changes=True, command="delete <queue>", screens=_JOBS),
     ConsoleAction("undo", "u", "undo", "undo the newest undoable action, or the log's selected",
                   Group.ACT, footer=True, changes=True, command="undo [number]"),
     ConsoleAction("quit", "q,ctrl+q", "quit", "leave the console; workers and daemons elsewhere go on", Group.SESSION,
                   footer=True, command="quit"),
     ConsoleAction("filter", "slash", "filter", "show matching rows only; words are and-ed, !word hides", Group.LOOK,
                   footer=True, screens=_LISTS),
+    ConsoleAction("mark", "space", "mark", "mark a job, or unmark it; marks stay while you page", Group.LOOK,
+                  footer=True, screens=_JOBS),
+    ConsoleAction("mark_page", "a", "mark all", "mark every job in sight, or unmark them", Group.LOOK, screens=_JOBS),
     ConsoleAction("command", "colon", "command", "type a command", Group.SESSION, footer=True),
-    ConsoleAction("open", "enter", "open", "open the selected queue or job", Group.LOOK, footer=True,
+    ConsoleAction("open", "enter", "open", "open the selected queue, job or provider", Group.LOOK, footer=True,
                   command="open <queue>"),
     ConsoleAction("fleet", "1", "fleet", "all queues", Group.LOOK, command="fleet"),
     ConsoleAction("queue", "2", "queue", "the selected queue", Group.LOOK),
     ConsoleAction("workers", "3", "pools", "pools and worker processes", Group.LOOK, command="workers"),
+    ConsoleAction("providers", "4", "providers", "how much each takes, and what holds it back", Group.LOOK,
+                  command="providers"),
+    ConsoleAction("jobs", "5", "jobs", "jobs of the selected queue, in any state", Group.LOOK,
+                  command="jobs <queue>"),
     ConsoleAction("log", "6", "log", "who changed what, and undo", Group.LOOK, command="log"),
-    ConsoleAction("pane", "tab", "next pane", "next plot (small terminal), next job state (queue)", Group.LOOK),
+    ConsoleAction("pane", "tab", "next pane", "next plot (small terminal), next job state", Group.LOOK),
+    ConsoleAction("state_previous", "shift+tab", "previous state", "the job state before", Group.LOOK, screens=_JOBS),
+    ConsoleAction("queue_next", "n", "next queue", "the same list of the next queue", Group.LOOK, screens=_JOBS),
+    ConsoleAction("queue_previous", "N", "previous queue", "the same list of the queue before", Group.LOOK,
+                  screens=_JOBS),
+    ConsoleAction("copy", "y", "copy", "copy the selected id or name to the clipboard (OSC 52)", Group.LOOK),
     ConsoleAction("scope", "c", "plots of", "plots show the busiest queues, or the selected one", Group.LOOK,
                   screens=frozenset({"fleet"})),
     ConsoleAction("sort", "o", "sort", "sort by the next column; a heading can be clicked too", Group.LOOK,

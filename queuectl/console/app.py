@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Literal
 
 from textual.app import App
 from textual.driver import Driver
+from textual.theme import Theme
 
 from queuectl.console import actions
+from queuectl.console.alarm import Bell
 from queuectl.console.bars import works_on
 from queuectl.console.commandline import Command
 from queuectl.console.driver import SteadyDriver
@@ -24,17 +26,22 @@ from queuectl.console.picture import Picture
 from queuectl.console.screens.base import COMMAND, ConsoleScreen
 from queuectl.console.screens.fleet import FleetScreen
 from queuectl.console.screens.help import HelpScreen
+from queuectl.console.screens.jobs import JobsScreen
 from queuectl.console.screens.log import LogScreen
+from queuectl.console.screens.providers import ProvidersScreen
 from queuectl.console.screens.queue import QueueScreen
 from queuectl.console.screens.workers import WorkersScreen
 from queuectl.console.steering import PANELS, Steering
-from queuectl.console.theme import DEFAULT_THEME, load_themes, tone_variables
+from queuectl.console.theme import tone_variables
+from queuectl.console.theme_files import Themes
 from queuectl.console.view.look import Look
 from queuectl.model import UsageError
 from queuectl.settings import Settings
 
 LAGGING_WRITES = 6
 """Writes the terminal has not taken: more, and pictures are left out until it caught up."""
+THEMES_EVERY_S = 2.0
+HINT_S = 30.0
 
 
 class ConsoleApp(App[None], inherit_bindings=False):
@@ -57,8 +64,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         zone: tzinfo | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         driver_class: type[Driver] | None = None,
+        first_run: bool = False,
     ) -> None:
-        self.themes, theme_problems = load_themes(theme_dir)
         super().__init__(driver_class=driver_class, ansi_color=True if no_color else None)
         self.link = link
         self.settings = settings
@@ -70,32 +77,50 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.feed = Feed(link, settings.console.refresh_s, self.paint, monotonic)
         rebound = [name for name in settings.console.keymap if name in self.keys.by_id]
         self.set_keymap({name: ",".join(self.keys.by_id[name]) for name in rebound})
-        self._problems = [*self.keys.problems, *theme_problems, *self._use_themes("ansi-16" if no_color else "")]
+        self._themes = Themes(theme_dir)
+        wanted = "ansi-16" if no_color else settings.console.theme
+        self._problems = [*self.keys.problems, *self._themes.put_on(self, wanted)]
+        self._first_run = first_run
+        self._bell = Bell(self.bell, self.set_terminal_title)
         self._screens: dict[str, ConsoleScreen] = {}
         self.set_class(ascii_only, "-ascii")
 
-    def _use_themes(self, forced: str) -> list[str]:
-        for name in list(self.available_themes):
-            self.unregister_theme(name)
-        for theme in self.themes.values():
-            self.register_theme(theme)
-        wanted = forced or self.settings.console.theme
-        known = wanted in self.themes
-        self.theme = wanted if known else DEFAULT_THEME
-        return [] if known else [f"theme {wanted!r} does not exist; there are: {', '.join(self.themes)}"]
+    @property
+    def themes(self) -> Mapping[str, Theme]:
+        return self._themes.by_name
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return tone_variables(self.current_theme)
 
     async def on_mount(self) -> None:
-        for screen in (FleetScreen(), QueueScreen(), WorkersScreen(), LogScreen()):
+        for screen in (FleetScreen(), QueueScreen(), WorkersScreen(), ProvidersScreen(), JobsScreen(), LogScreen()):
             self._screens[screen.title_name] = screen
             self.install_screen(screen, screen.title_name)
         await self.push_screen(self._screens["fleet"])
         for problem in self._problems:
             self.tell(problem, severity="warning")
+        if self._first_run:
+            self.notify(self._hint(), title="first time here?", markup=False, timeout=HINT_S)
         self.run_worker(self.feed.run(), group="feed", exclusive=True)
         self.set_interval(1.0, self._age)
+        self.set_interval(THEMES_EVERY_S, self._read_themes_again)
+
+    def _hint(self) -> str:
+        shown = self.keys.shown
+        return (
+            f"{shown('open')} opens the selected queue, {shown('jobs')} its jobs.\n"
+            f"{shown('shed')}, {shown('mode')}, {shown('drain')}, {shown('scale')} act, once you have confirmed.\n"
+            f"{shown('help')} lists every key, {shown('palette')} finds a command, {shown('quit')} leaves."
+        )
+
+    def _read_themes_again(self) -> None:
+        problems = self._themes.read_again(self)
+        if problems is None:
+            return
+        for problem in problems:
+            self.tell(problem, severity="warning")
+        if not problems:
+            self.tell("themes read again")
 
     # Painting.
 
@@ -108,17 +133,26 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def paint(self) -> None:
         """Show the newest picture on the screen, unless the terminal has not even taken the last ones."""
-        screen = self._main_screen()
+        screen, picture = self.main_screen(), self.picture()
+        if self.settings.console.bell and picture.fleet is not None:
+            self._bell.hear(picture.fleet)
         if screen is not None and not self._lagging:
-            screen.show(self.picture())
+            screen.show(picture)
+
+    def set_terminal_title(self, text: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(f"\x1b]2;{text}\x07")
+
+    def on_unmount(self) -> None:
+        self._bell.rest()
 
     def _age(self) -> None:
         """Once a second: an old picture's age is seen to grow; a fresh one is left alone."""
-        screen = self._main_screen()
+        screen = self.main_screen()
         if screen is not None and (self.picture().stale or screen.has_class("-stale")):
             self.paint()
 
-    def _main_screen(self) -> ConsoleScreen | None:
+    def main_screen(self) -> ConsoleScreen | None:
         """The topmost full screen; dialogs may lie above it."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen)), None)
 
@@ -126,12 +160,19 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """A toast; words of others are never read as markup."""
         self.notify(text, severity=severity, markup=False, timeout=8 if severity != "information" else 5)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A mark's key is free for others on screens where nothing can be marked."""
+        screen = self.main_screen()
+        if action == "do" and parameters == ("mark",) and screen is not None:
+            return works_on(actions.action("mark"), screen.title_name)
+        return True
+
     # Acting: every key, click, palette entry and command ends in one of the `do_` methods.
 
     async def action_do(self, action_id: str) -> None:
         """Carry out one entry of the registry, on the screen if it knows how, else here."""
         entry = actions.action(action_id)
-        screen = self._main_screen()
+        screen = self.main_screen()
         if screen is None:
             return
         if not works_on(entry, screen.title_name):
@@ -149,11 +190,11 @@ class ConsoleApp(App[None], inherit_bindings=False):
             await result
 
     def selected_queue(self) -> str:
-        screen = self._main_screen()
+        screen = self.main_screen()
         return screen.selected_queue() if screen else ""
 
     def selected_pool(self) -> str:
-        screen = self._main_screen()
+        screen = self.main_screen()
         return screen.pool_name() if isinstance(screen, WorkersScreen) else ""
 
     def steer(self, action_id: str) -> None:
@@ -173,7 +214,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     async def go(self, name: str) -> None:
         """Show a full screen, ready for the next key; the fleet stays below it, so that Esc always ends there."""
-        target, current = self._screens[name], self._main_screen()
+        target, current = self._screens[name], self.main_screen()
         if current is target:
             return
         if isinstance(current, ConsoleScreen) and current.title_name != "fleet":
@@ -190,6 +231,17 @@ class ConsoleApp(App[None], inherit_bindings=False):
             screen.choose(name)
             await self.go("queue")
 
+    async def open_jobs(self, name: str) -> None:
+        """The failed jobs of a queue that has some, else those that wait."""
+        screen, fleet = self._screens["jobs"], self.picture().fleet
+        queue = (fleet.queue(name) or next(iter(fleet.queues), None)) if fleet else None
+        if queue is None or not isinstance(screen, JobsScreen):
+            self.tell("there is no queue yet")
+            return
+        if screen.selected_queue() != queue.name:
+            screen.choose(queue.name, "failed" if queue.failed else "queued")
+        await self.go("jobs")
+
     async def do_fleet(self) -> None:
         await self.go("fleet")
 
@@ -198,6 +250,13 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     async def do_workers(self) -> None:
         await self.go("workers")
+
+    async def do_providers(self) -> None:
+        await self.go("providers")
+
+    async def do_jobs(self) -> None:
+        screen = self._screens["jobs"]
+        await self.open_jobs(self.selected_queue() or screen.selected_queue())
 
     async def do_log(self) -> None:
         await self.go("log")
@@ -209,7 +268,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.action_command_palette()
 
     def do_command(self) -> None:
-        screen = self._main_screen()
+        screen = self.main_screen()
         if screen is not None:
             screen.open_prompt(COMMAND)
 
@@ -222,6 +281,13 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def do_freeze(self) -> None:
         self.feed.toggle_frozen()
         self.paint()
+
+    def do_copy(self) -> None:
+        screen = self.main_screen()
+        text = screen.copied() if screen else ""
+        if text:
+            self.copy_to_clipboard(text)
+        self.tell(f"copied {text}" if text else "nothing is selected")
 
     def do_theme(self) -> None:
         names = list(self.themes)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from queuectl.console import fixed_jobs
 from queuectl.model import (
     Action,
     AuditEntry,
     Control,
+    DeleteFailed,
     Direction,
     Drain,
     FleetState,
@@ -22,10 +24,13 @@ from queuectl.model import (
     Policy,
     PoolState,
     Preview,
+    ProviderState,
     QueueClass,
     QueueSample,
+    QueueSamples,
     QueueState,
     Refill,
+    RetryFailed,
     Sample,
     Scale,
     ServerState,
@@ -34,7 +39,6 @@ from queuectl.model import (
     SetShed,
     Switch,
     Undo,
-    UsageError,
     WorkerState,
 )
 
@@ -63,10 +67,20 @@ def fleet() -> FleetState:
                       NOW_S + 410, 8),
             PoolState("legacy", ("legacy",), None, 5, 5, 4, 1),
         ),
+        providers=_providers(),
         hosts=("mail-01", "mail-02", "mail-03"),
         leader="mail-01:4711",
         managed=True,
         events=audit(),
+    )  # fmt: skip
+
+
+def _providers() -> tuple[ProviderState, ...]:
+    return (
+        ProviderState("default", "open", None, None, 326.0, connections=64),
+        ProviderState("ses", "recovering", 1_000.0, 625.0, 600.0, 0.625, NOW_S + 40,
+                      "454 4.7.0 throttling failure: maximum sending rate exceeded", 120, 200, "postmark"),
+        ProviderState("postmark", "open", 250.0, 250.0, 0.0, connections=2, max_connections=50),
     )  # fmt: skip
 
 
@@ -98,7 +112,7 @@ def _welcome() -> QueueState:
 def _forum() -> QueueState:
     waiting = 48_112 + 412_330 + 744_000
     return QueueState(
-        "forum", Policy(QueueClass.BULK, 4 * 3600, 600, 1_000_000),
+        "forum", Policy(QueueClass.BULK, 4 * 3600, 600, 1_000_000, provider="ses"),
         direction=Control(Direction.LIFO, True, NOW_S + 811, NOW_S - 89, "ana@mail-01", "newest digests first", 119),
         shed=Control(Switch.ON, True, NOW_S + 640, NOW_S - 260, "ana@mail-01", "digest spike, stale ones are worthless",
                      117),
@@ -171,13 +185,6 @@ def _sampled(at_s: float) -> dict[str, QueueSample]:
     return {**quiet, "forum": spike if spiking else calm}
 
 
-JOBS = tuple(
-    JobView(f"forum-nov-{900_000 - number:06}", "forum", "queued", 0.2 * number + 0.1, int(number % 17 == 5),
-            f"{'abcdefghij'[number % 10]}***@example.{('com', 'org', 'net')[number % 3]}  Your digest of 24 November")
-    for number in range(400)
-)  # fmt: skip
-
-
 class FixedLink:
     """A link to the fixed deployment: every answer is the same each time, and a commit is only noted."""
 
@@ -203,16 +210,14 @@ class FixedLink:
         return Outcome(119 + len(self.committed), f"{preview.headline}: done")
 
     async def jobs(self, queue: str, state: str, offset: int, limit: int) -> list[JobView]:
-        jobs = JOBS if state == "queued" else JOBS[:3]
-        return [replace(job, queue=queue, state=state) for job in jobs[offset : offset + limit]]
+        return fixed_jobs.page(queue, state, offset, limit)
 
-    async def job(self, job_id: str) -> JobDetail:
-        view = next((job for job in JOBS if job.job_id == job_id), None)
-        if view is None:
-            raise UsageError(f"there is no job {job_id!r} any more")
-        fields = {"created_at": "2025-11-24T13:44:43Z", "origin": view.queue, "timeout": "180", "status": view.state}
-        body = '{\n  "to": "a***@example.com",\n  "subject": "Your digest of 24 November",\n  "template": "digest"\n}'
-        return JobDetail(view, fields, body, "json", ())
+    async def job(self, job_id: str, queue: str, state: str) -> JobDetail:  # noqa: ARG002
+        return fixed_jobs.detail(job_id, state)
+
+    async def samples(self, queue: str) -> QueueSamples:
+        found = self.state.queue(queue)
+        return fixed_jobs.samples(found) if found else QueueSamples()
 
     async def operations(self) -> tuple[Operation, ...]:
         return self.running
@@ -282,5 +287,10 @@ def _say(action: Action, state: FleetState) -> _Said:
                          (f"workers              {now} → {wanted}",))  # fmt: skip
         case Undo(number=number):
             return _Said(f"Undo action {number}", f"Undo {number}", ("Puts back what it changed.",))
-        case _:
-            return _Said("Act on failed jobs", "Act", ())
+        case RetryFailed(queue=name, job_ids=ids) | DeleteFailed(queue=name, job_ids=ids):
+            found = state.queue(name)
+            amount = len(ids) or (found.failed if found else 0)
+            verb = "Retry" if isinstance(action, RetryFailed) else "Delete"
+            return _Said(f"{verb} {amount:,} failed messages of {name}", f"{verb} {amount:,} of {name}",
+                         ("They go to the tail of the queue.",) if verb == "Retry" else ("They are lost for good.",),
+                         affected=amount)  # fmt: skip

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from queuectl.model import (
     Action,
     Control,
+    DeleteFailed,
     Direction,
     Drain,
     FleetState,
     PoolState,
     QueueState,
     Refill,
+    RetryFailed,
     Scale,
     SetDirection,
     SetPause,
@@ -141,6 +143,33 @@ def scale(pool: PoolState, workers: str = "") -> Form:
         return Scale(pool.name, None if text == AUTO else whole(text, "workers"), _for_s(values))
 
     return Form(f"scale {pool.name}", (field, _for()), build)
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """What is marked, selected, and in sight through a filter on a list of failed jobs; job ids."""
+
+    marked: tuple[str, ...] = ()
+    selected: str = ""
+    matching: tuple[str, ...] = ()
+    """Those in sight that pass the filter; empty without one."""
+    filter_words: str = ""
+
+
+def failed(kind: type[RetryFailed | DeleteFailed], queue: QueueState, picks: Picks) -> Form:
+    """Which failed jobs; the marked ones where some are, else the selected one, before all of them."""
+    choices: dict[str, tuple[str, ...]] = {}
+    if picks.marked:
+        choices[f"{len(picks.marked):,} marked"] = picks.marked
+    elif picks.selected:
+        choices["the selected one"] = (picks.selected,)
+    if picks.matching:
+        choices[f"{len(picks.matching):,} matching in sight"] = picks.matching
+    choices[f"all {queue.failed:,} failed of {queue.name}"] = ()
+    options = tuple(choices)
+    verb = "retry" if kind is RetryFailed else "delete"
+    return Form(f"{verb} failed of {queue.name}", (Field("which", "which", options[0], options),),
+                lambda values: kind(queue.name, choices[values["which"]]))  # fmt: skip
 
 
 def undo(number: int) -> Form:

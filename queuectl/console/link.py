@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from queuectl.model import Action, AuditEntry, FleetState, JobDetail, JobView, Operation, Outcome, Preview, Sample
+from queuectl.model import (
+    Action,
+    AuditEntry,
+    FleetState,
+    JobDetail,
+    JobView,
+    Operation,
+    Outcome,
+    Preview,
+    QueueSamples,
+    Sample,
+)
 
 
 class Link(Protocol):
@@ -36,8 +47,11 @@ class Link(Protocol):
     async def jobs(self, queue: str, state: str, offset: int, limit: int) -> list[JobView]:
         """A page of jobs; for `queued`, offset 0 is the job claimed next, whatever the direction."""
 
-    async def job(self, job_id: str) -> JobDetail:
-        """Everything about one job. UsageError when there is no such job any more."""
+    async def job(self, job_id: str, queue: str, state: str) -> JobDetail:
+        """Everything about one job, as `jobs` listed it. UsageError when there is no such job any more."""
+
+    async def samples(self, queue: str) -> QueueSamples:
+        """A look into a queue's jobs: some that wait, and why others failed."""
 
     async def operations(self) -> tuple[Operation, ...]:
         """Drains and refills under way."""

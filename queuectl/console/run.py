@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 from queuectl.console.app import ConsoleApp
 from queuectl.console.driver import SteadyDriver
@@ -23,26 +24,29 @@ LEAVE_WITHIN_S = 3.0
 """A console that was told to leave, but is blocked on a terminal nobody reads, is ended after this."""
 
 
-def run(link: Link, settings: Settings, *, environ: Mapping[str, str]) -> int:
+def run(link: Link, settings: Settings, *, environ: Mapping[str, str], app_type: type[ConsoleApp] = ConsoleApp) -> int:
     """Show the console until the operator leaves; returns the exit code (128 + number after a signal).
 
     stdin and stdout must be a terminal: the caller checks. The link is closed before this returns.
     """
     _log_to_file(environ)
-    app = console_app(link, settings, environ=environ)
+    app = console_app(link, settings, environ=environ, app_type=app_type)
     return asyncio.run(_session(app, mouse=settings.console.mouse))
 
 
-def console_app(link: Link, settings: Settings, *, environ: Mapping[str, str]) -> ConsoleApp:
+def console_app(
+    link: Link, settings: Settings, *, environ: Mapping[str, str], app_type: type[ConsoleApp] = ConsoleApp
+) -> ConsoleApp:
     """The app as this terminal needs it."""
     ascii_only = settings.console.ascii or not speaks_utf8(environ)
-    return ConsoleApp(
+    return app_type(
         link,
         settings,
         ascii_only=ascii_only,
         no_color=bool(environ.get("NO_COLOR")),
         theme_dir=_config_home(environ) / "queuectl" / "themes",
         driver_class=_driver(ascii_only),
+        first_run=_first_run(environ),
     )
 
 
@@ -76,11 +80,12 @@ class _Leaving:
         self._app = app
         self._loop = asyncio.get_running_loop()
         self._timer: threading.Timer | None = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def listen(self) -> None:
         """`signal.signal`, not the loop's own handlers: they run even while a write to the terminal blocks the loop."""
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda got, _frame: self.leave(128 + got))
+            self._before[number] = signal.signal(number, lambda got, _frame: self.leave(128 + got))
         driver = self._app.driver_class
         if issubclass(driver, SteadyDriver):
             driver.on_hangup = staticmethod(lambda: self.leave(128 + signal.SIGHUP))
@@ -95,9 +100,11 @@ class _Leaving:
                 self._loop.call_soon_threadsafe(lambda: self._app.exit(return_code=code))
 
     def done(self) -> None:
-        """The app has left by itself; closing the link may take its time."""
+        """The app has left by itself: closing the link may take its time, and a second signal is not ours."""
         if self._timer is not None:
             self._timer.cancel()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 def _driver(ascii_only: bool) -> type[SteadyDriver]:
@@ -108,9 +115,24 @@ def _config_home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".config")
 
 
+def _state_home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
+
+
+def _first_run(environ: Mapping[str, str]) -> bool:
+    """Whether no console was opened by this user before; remembered in a file, where one can be written."""
+    seen = _state_home(environ) / "queuectl" / "console-seen"
+    if seen.exists():
+        return False
+    with suppress(OSError):
+        seen.parent.mkdir(parents=True, exist_ok=True)
+        seen.touch()
+    return True
+
+
 def _log_to_file(environ: Mapping[str, str]) -> None:
     """Textual draws on stderr: whatever is logged there would end up in the picture."""
-    home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
+    home = _state_home(environ)
     handler: logging.Handler = logging.NullHandler()
     with suppress(OSError):
         (home / "queuectl").mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,10 @@ SCENES = (
     Scene("fleet", ("G",)),
     Scene("queue", ("G", "enter")),
     Scene("panel", ("G", "d")),
+    Scene("workers", ("3",)),
+    Scene("providers", ("4", "j")),
+    Scene("jobs", ("G", "5", "space", "space")),
+    Scene("log", ("6",)),
     Scene("help", ("question_mark",)),
 )
 

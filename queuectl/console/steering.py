@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING
 
 from queuectl.console import commandline, forms
 from queuectl.console.commandline import Command
-from queuectl.console.forms import Form
+from queuectl.console.forms import Form, Picks
+from queuectl.console.screens.jobs import JobsScreen
 from queuectl.console.screens.panel import ActionPanel
-from queuectl.model import FleetState, Outcome, PoolState, QueuectlError, QueueState, Switch, UsageError
+from queuectl.model import (
+    DeleteFailed,
+    FleetState,
+    Outcome,
+    PoolState,
+    QueuectlError,
+    QueueState,
+    RetryFailed,
+    Switch,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from queuectl.console.app import ConsoleApp
@@ -25,7 +36,8 @@ _QUEUE_FORMS: dict[str, Callable[[QueueState, FleetState, str], Form]] = {
     "drain": forms.drain,
     "refill": lambda queue, _fleet, value: forms.refill(queue, value),
 }
-PANELS = frozenset({*_QUEUE_FORMS, "scale"})
+_FAILED: dict[str, type[RetryFailed | DeleteFailed]] = {"retry": RetryFailed, "delete": DeleteFailed}
+PANELS = frozenset({*_QUEUE_FORMS, *_FAILED, "scale"})
 """Ids of the registry's actions that open a panel here."""
 
 
@@ -57,6 +69,8 @@ class Steering:
                 app.theme = word
             case "open":
                 app.run_worker(app.open_queue(word), group="command")
+            case "jobs":
+                app.run_worker(app.open_jobs(word), group="command")
             case "undo" if word:
                 app.run_worker(self.undo(forms.whole(word, "undo", 1)), group="undo")
             case "stop":
@@ -69,6 +83,9 @@ class Steering:
         if outcome is None:
             return
         undo = f"undo: {outcome.number} (key {self._app.keys.shown('undo')})" if outcome.number else ""
+        screen = self._app.main_screen()
+        if isinstance(screen, JobsScreen):
+            screen.acted()
         running = "goes on in the background" if outcome.operation else ""
         self._app.tell("\n".join(part for part in (outcome.done, running, undo) if part))
         self._app.feed.poke()
@@ -77,7 +94,17 @@ class Steering:
         fleet = self._fleet()
         if command.action == "scale":
             return forms.scale(self._pool(fleet, command.word(0)), command.word(1))
-        return _QUEUE_FORMS[command.action](self._queue(fleet, command.word(0)), fleet, command.word(1))
+        queue = self._queue(fleet, command.word(0))
+        if command.action in _FAILED:
+            return forms.failed(_FAILED[command.action], queue, self._picks(command))
+        return _QUEUE_FORMS[command.action](queue, fleet, command.word(1))
+
+    def _picks(self, command: Command) -> Picks:
+        """Typed with a queue's name, a command is about the whole queue; a key is about what one sees."""
+        screen = self._app.main_screen()
+        if command.word(0) or not isinstance(screen, JobsScreen):
+            return Picks()
+        return screen.picks()
 
     def _fleet(self) -> FleetState:
         fleet = self._app.picture().fleet

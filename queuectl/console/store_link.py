@@ -7,9 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from queuectl.console.child import DaemonChild
-from queuectl.model import Action, AuditEntry, FleetState, JobDetail, JobView, Operation, Outcome, Preview, Sample
+from queuectl.console.rendering import rendered_text
+from queuectl.model import (
+    Action,
+    AuditEntry,
+    FleetState,
+    JobDetail,
+    JobView,
+    Operation,
+    Outcome,
+    Preview,
+    QueueSamples,
+    Sample,
+    Tier,
+)
 from queuectl.settings import Settings, mask_url
-from queuectl.store import audit, jobs, operations, series
+from queuectl.store import admission, audit, jobs, operations, samples, series
 from queuectl.store.client import AsyncStore
 from queuectl.store.connect import open_async_store
 from queuectl.store.gate import Gate, operator_name
@@ -88,8 +101,18 @@ class StoreLink:
         newest_first = found is not None and found.direction.value == "lifo" and not found.stock_workers
         return await (await self._store()).run(jobs.page(queue, state, offset, limit, newest_first=newest_first))
 
-    async def job(self, job_id: str) -> JobDetail:
-        return await (await self._store()).run(jobs.detail(job_id))
+    async def job(self, job_id: str, queue: str, state: str) -> JobDetail:
+        tier = Tier(state) if state in set(Tier) else None
+        store = await self._store()
+        found = await store.run(jobs.detail(job_id, queue=queue, tier=tier))
+        message = None if found.text else await store.run(jobs.message(job_id, queue=queue, tier=tier))
+        if not message or not message.get("template"):
+            return found
+        blob = await store.run(admission.get_template(str(message["template"])))
+        return replace(found, text=rendered_text(message, blob)) if blob else found
+
+    async def samples(self, queue: str) -> QueueSamples:
+        return await (await self._store()).run(samples.of_queue(queue))
 
     async def operations(self) -> tuple[Operation, ...]:
         return await (await self._store()).run(operations.running())

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from queuectl.daemon.automation import Automation
 from queuectl.daemon.trouble import Trouble
 from queuectl.model import Direction, FleetState, LedgerState, Operation, QueuectlError, QueueState, Switch
 from queuectl.settings import Settings
@@ -57,6 +58,7 @@ class Duties:
         self._daemon = daemon
         self._fence = fence
         self._trouble = trouble
+        self._automation = Automation(store, fence)
         self._assisted: dict[str, bool] = {}
         self._turn = 0
 
@@ -78,6 +80,7 @@ class Duties:
 
     def _due(self) -> list[tuple[str, Callable[[FleetState, Settings], Awaitable[None]]]]:
         due: list[tuple[str, Callable[[FleetState, Settings], Awaitable[None]]]] = [
+            ("automation", self._automation.step),
             ("promoting scheduled jobs", self._promote),
             ("rotating for stock workers", self._rotate),
             ("shedding", self._shed),
@@ -162,7 +165,8 @@ class Duties:
         for queue in fleet.queues:
             if not queue.draining:
                 continue
-            owners = set(await self._run(tiers.staged_owners(queue.name))) - set(assist.SHED_OWNERS)
+            owners = set(await self._run(tiers.staged_owners(queue.name)))
+            owners -= {*assist.SHED_OWNERS, assist.ADMISSION_OWNER}
             owners -= {operation.op_id for operation in await self._run(operations.running())}
             for owner in sorted(owners):
                 ended = await self._run(operations.read(owner))

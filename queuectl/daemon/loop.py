@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from queuectl.daemon.duties import Duties
+from queuectl.daemon.metrics import Observation
+from queuectl.daemon.recording import LeaderRecording
 from queuectl.daemon.sampler import Sampler
 from queuectl.daemon.supervisor import CrashLoop, Supervisor
 from queuectl.daemon.ticks import Ticks
@@ -63,6 +65,14 @@ class Daemon:
         self._publish_at_s = 0.0
         self._crash_loops: list[CrashLoop] = []
         self._failures = 0
+        self._recording = LeaderRecording(identity.daemon, self._trouble)
+        self._seen: FleetState | None = None
+        self._seen_at_s = 0.0
+
+    @property
+    def observation(self) -> Observation:
+        """The last picture taken, for those who watch this daemon."""
+        return Observation(self._seen, time.monotonic() - self._seen_at_s, leading=bool(self._fence))
 
     @property
     def settings(self) -> Settings:
@@ -89,6 +99,7 @@ class Daemon:
 
     async def leave(self) -> None:
         """Let a standby lead and other hosts take over at once, and the workers finish what they have in flight."""
+        self._recording.close()
         await asyncio.gather(self._farewell(), self._supervisor.stop_all(self.settings.worker.grace_s))
 
     async def _farewell(self) -> None:
@@ -106,7 +117,9 @@ class Daemon:
             await self._store.run(pools.publish(self.settings))
             self._publish_at_s = time.monotonic() + PUBLISH_EVERY_S
         fleet = await self._store.run(self._reader.fleet())
+        self._seen, self._seen_at_s = fleet, time.monotonic()
         if self._duties:
+            self._recording.add(fleet, self.settings.daemon)
             await self._store.run(self._sampler.write(fleet, self._reader.rates, fence=self._fence))
         await self._staff(fleet)
         await self._tell_crash_loops()
@@ -120,6 +133,7 @@ class Daemon:
         if fence != self._fence:
             self._fence = fence
             self._publish_at_s = 0.0
+            self._recording.close()
             self._duties = Duties(self._store, self._identity.daemon, fence, self._trouble) if fence else None
         self._leader = leader
 

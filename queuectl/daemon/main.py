@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from queuectl.daemon.loop import Daemon, Identity
+from queuectl.daemon.metrics_server import serving
 from queuectl.daemon.observer import Lines, observe
 from queuectl.daemon.parent import Parent
 from queuectl.daemon.supervisor import Supervisor
@@ -101,7 +102,8 @@ class _Process:
         """Whatever breaks the loop is a bug: say it, leave in order, and let the service manager start us again."""
         code = 0
         try:
-            await daemon.run(Ticks(self._stop, self._parent.over))
+            async with serving(self._reader.settings.daemon.metrics, lambda: daemon.observation):
+                await daemon.run(Ticks(self._stop, self._parent.over))
         except Exception:
             LOG.exception("the daemon broke")
             code = 1

@@ -40,7 +40,7 @@ def account(fleet: FleetState, sent: Mapping[str, Mapping[str, int]], received: 
 
 
 def _row(queue: QueueState, verdicts: Mapping[str, int]) -> tuple[str | int, ...]:
-    accepted = verdicts.get(Admission.ACCEPTED.value, 0) + verdicts.get(Admission.HELD.value, 0)
+    accepted = sum(verdicts.get(found.value, 0) for found in (Admission.ACCEPTED, Admission.HELD, Admission.SHED))
     refused = verdicts.get(Admission.REFUSED.value, 0)
     in_doubt = verdicts.get("in_doubt", 0)
     waiting = queue.depth + queue.in_flight + queue.scheduled + queue.deferred + queue.draining + queue.surge

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from queuectl.mail.compose import ComposeError, compose
 from queuectl.mail.replies import Disposition, Outcome, Scope
+from queuectl.mail.smtp import ConnectionLeases
 from queuectl.mail.templates import Renderer, TemplateError, decode
 from queuectl.mail.transports import Transport, open_transport
 from queuectl.model import MailMessage, ServerError, UsageError
@@ -20,11 +21,14 @@ class Deliverer:
     """Owned by one worker, used on its event loop; keeps transports by provider and compiled templates by id."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str],
-                 fetch_template: Callable[[str], Awaitable[bytes | None]]) -> None:  # fmt: skip
-        """`fetch_template` reads what `templates.encode` wrote; None: no such template."""
+                 fetch_template: Callable[[str], Awaitable[bytes | None]],
+                 leases: Callable[[str], ConnectionLeases] | None = None) -> None:  # fmt: skip
+        """`fetch_template` reads what `templates.encode` wrote; None: no such template. `leases` gives a provider's
+        connections over all workers; None: every worker by itself."""
         self._settings = settings
         self._environ = environ
         self._fetch_template = fetch_template
+        self._leases = leases
         self._fetching = asyncio.Lock()
         self._renderers: OrderedDict[str, Renderer] = OrderedDict()
         self._transports: dict[str, Transport] = {}
@@ -36,8 +40,13 @@ class Deliverer:
 
     def ready(self, provider: str) -> bool:
         """False while `provider` cannot be reached: do not claim messages for it."""
-        transport = self._transports.get(self._known(provider))
+        transport = self._transports.get(self._settings.provider_name(provider))
         return transport is None or transport.ready
+
+    def doubtful(self, provider: str) -> bool:
+        """The last try to reach `provider` failed: claim no more than one message for it."""
+        transport = self._transports.get(self._settings.provider_name(provider))
+        return transport is not None and transport.doubtful
 
     async def deliver(self, message: MailMessage, job_id: str, provider: str) -> Disposition:
         """Try once. Every failure of message, template, network or server is in the disposition."""
@@ -57,13 +66,11 @@ class Deliverer:
         """Close every transport."""
         await asyncio.gather(*(transport.close() for transport in self._transports.values()))
 
-    def _known(self, provider: str) -> str:
-        return provider if provider in self._settings.providers else "default"
-
     def _transport(self, provider: str) -> Transport:
-        name = self._known(provider)
+        name = self._settings.provider_name(provider)
         if name not in self._transports:
-            self._transports[name] = open_transport(self._settings.provider(name), self._environ)
+            leases = self._leases(name) if self._leases else None
+            self._transports[name] = open_transport(self._settings.provider(name), self._environ, leases)
         return self._transports[name]
 
     async def _renderer(self, template_id: str) -> Renderer:

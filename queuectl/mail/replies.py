@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from queuectl.policy.masking import ADDRESS
+from queuectl.policy.shaping import Signal
 
 
 class Phase(StrEnum):
@@ -80,6 +81,15 @@ class Disposition:
     """Short and stable, to group by; holds no address. Empty when delivered."""
     code: int = 0
     """SMTP reply code; 0 where there was no reply."""
+    signal: Signal | None = None
+    """What it says of the provider beyond this message: throttling, or a bad reputation of ours."""
+    bounce: bool = False
+    """The address does not exist: mail to it is pointless for good."""
+
+    @property
+    def offered(self) -> bool:
+        """Whether the provider may have counted the message against our rate."""
+        return self.code != 0 or self.scope is Scope.AMBIGUOUS
 
 
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|$)", re.MULTILINE)
@@ -136,12 +146,14 @@ def classify(reply: Reply, phase: Phase) -> Disposition:
         return Disposition(Outcome.RETRY, Scope.CONNECTION, True, f"unexpected {reason(reply)}", reply.code)
     if _is_throttling(reply):
         scope = Scope.ACCOUNT if reply.enhanced.endswith(".4.5") else Scope.PROVIDER
-        return Disposition(Outcome.RETRY, scope, False, reason(reply), reply.code)
+        return Disposition(Outcome.RETRY, scope, False, reason(reply), reply.code, Signal.THROTTLED)
     scope = _scope(reply, phase)
+    signal = Signal.REPUTATION if scope is Scope.SENDER and _about_reputation(reply) else None
     if phase in (Phase.CONNECT, Phase.AUTH) or scope is Scope.ACCOUNT:
-        return Disposition(Outcome.RETRY, scope, False, reason(reply), reply.code)
+        return Disposition(Outcome.RETRY, scope, False, reason(reply), reply.code, signal)
     outcome = Outcome.RETRY if reply.code < 500 else Outcome.FAILED
-    return Disposition(outcome, scope, True, reason(reply), reply.code)
+    bounce = outcome is Outcome.FAILED and scope is Scope.RECIPIENT and reply.enhanced.startswith("5.1.")
+    return Disposition(outcome, scope, True, reason(reply), reply.code, signal, bounce)
 
 
 def unanswered(phase: Phase, what: str) -> Disposition:
@@ -176,12 +188,16 @@ def _is_throttling(reply: Reply) -> bool:
     return about_us and THROTTLED.search(reply.text) is not None
 
 
+def _about_reputation(reply: Reply) -> bool:
+    return reply.enhanced[2:3] in ("", "7") and REPUTATION.search(reply.text) is not None
+
+
 def _scope(reply: Reply, phase: Phase) -> Scope:
     if reply.code in _ACCOUNT_CODES:
         return Scope.ACCOUNT
     detail = reply.enhanced[2:]
     if detail in _DETAIL_SCOPES:
         return _DETAIL_SCOPES[detail]
-    if REPUTATION.search(reply.text) and detail[:1] in ("", "7"):
+    if _about_reputation(reply):
         return Scope.SENDER
     return _SUBJECT_SCOPES.get(detail[:1], _PHASE_SCOPES[phase])

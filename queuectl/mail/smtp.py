@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from typing import Protocol
 
 from queuectl.mail.compose import Composed
-from queuectl.mail.replies import Disposition, Outcome, Scope
+from queuectl.mail.replies import Disposition, Outcome, Phase, Scope, unanswered
 from queuectl.mail.smtp_opening import OpeningFailed, open_session
 from queuectl.mail.smtp_session import QUIT_S, SmtpSession, StaleSession
 from queuectl.settings import ProviderSettings
@@ -17,7 +18,18 @@ IDLE_S = 30.0
 BACKOFF_BASE_S = 0.5
 BACKOFF_CAP_S = 15.0
 
+_NONE_FREE = Disposition(Outcome.RELEASE, Scope.CONNECTION, False, "no connection to the provider is free")
 _RELEASED = Disposition(Outcome.RELEASE, Scope.CONNECTION, False, "transport closing")
+
+
+class ConnectionLeases(Protocol):
+    """A provider's connections over all workers."""
+
+    async def take(self) -> bool:
+        """Ask for one more; False: they are all taken."""
+
+    def give(self) -> None:
+        """One of ours has closed."""
 
 
 class SmtpTransport:
@@ -27,9 +39,11 @@ class SmtpTransport:
     last cause at once. A server that refuses more sessions than it has given us already is simply used with those.
     """
 
-    def __init__(self, provider: ProviderSettings, password: str | None) -> None:
+    def __init__(self, provider: ProviderSettings, password: str | None,
+                 leases: ConnectionLeases | None = None) -> None:  # fmt: skip
         self._provider = provider
         self._password = password
+        self._leases = leases
         self._context: ssl.SSLContext | None = None
         self._sessions: set[SmtpSession] = set()
         self._leaving: set[SmtpSession] = set()
@@ -49,6 +63,10 @@ class SmtpTransport:
     @property
     def ready(self) -> bool:
         return not self._failures or bool(self._sessions) or self._may_open()
+
+    @property
+    def doubtful(self) -> bool:
+        return bool(self._failures) and not self._sessions
 
     async def send(self, composed: Composed) -> Disposition:
         while True:
@@ -100,7 +118,7 @@ class SmtpTransport:
     async def _open(self) -> SmtpSession:
         self._opening += 1
         try:
-            session = await open_session(self._provider, self._password, self._tls_context(), self._closed)
+            session = await self._open_leased()
         except OpeningFailed as failed:
             self._note_failure(failed.disposition)
             raise
@@ -113,6 +131,22 @@ class SmtpTransport:
         self._sessions.add(session)
         self._arm_sweep()
         return session
+
+    async def _open_leased(self) -> SmtpSession:
+        if self._leases is not None and not await self._leases.take():
+            raise OpeningFailed(_NONE_FREE)
+        try:
+            session = await open_session(self._provider, self._password, self._tls_context(), self._closed)
+            if session.closed.is_set():
+                raise OpeningFailed(unanswered(Phase.CONNECT, "connection closed by server"))
+        except BaseException:
+            self._give_lease()
+            raise
+        return session
+
+    def _give_lease(self) -> None:
+        if self._leases is not None:
+            self._leases.give()
 
     def _tls_context(self) -> ssl.SSLContext | None:
         if self._context is None and self._provider.tls != "none":
@@ -171,7 +205,9 @@ class SmtpTransport:
     def _closed(self, session: SmtpSession) -> None:
         """The connection has gone; a `send` that holds the session learns it there."""
         self._leave(session)
-        self._leaving.discard(session)
+        if session in self._leaving:
+            self._leaving.remove(session)
+            self._give_lease()
 
     def _leave(self, session: SmtpSession) -> None:
         """Take a session out of use; another may be opened in its place."""

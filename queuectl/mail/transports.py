@@ -7,7 +7,7 @@ from typing import Protocol
 
 from queuectl.mail.compose import Composed
 from queuectl.mail.replies import DELIVERED, Disposition
-from queuectl.mail.smtp import SmtpTransport
+from queuectl.mail.smtp import ConnectionLeases, SmtpTransport
 from queuectl.model import UsageError
 from queuectl.settings import ProviderSettings
 
@@ -23,6 +23,10 @@ class Transport(Protocol):
     def ready(self) -> bool:
         """False while the provider cannot be reached and its back-off runs: claiming for it would be in vain."""
 
+    @property
+    def doubtful(self) -> bool:
+        """The provider could not be reached when last tried: one message is enough to try again."""
+
     async def send(self, composed: Composed) -> Disposition:
         """Hand over one message; every failure of the network or the server is a disposition, not an exception."""
 
@@ -35,6 +39,7 @@ class NullTransport:
 
     connections = 0
     ready = True
+    doubtful = False
 
     async def send(self, composed: Composed) -> Disposition:  # noqa: ARG002
         return DELIVERED
@@ -43,8 +48,10 @@ class NullTransport:
         return None
 
 
-def open_transport(provider: ProviderSettings, environ: Mapping[str, str]) -> Transport:
-    """The transport for a provider; nothing connects before the first message.
+def open_transport(provider: ProviderSettings, environ: Mapping[str, str],
+                   leases: ConnectionLeases | None = None) -> Transport:  # fmt: skip
+    """The transport for a provider; nothing connects before the first message. `leases` bounds the connections of all
+    workers together.
 
     Raises UsageError when the environment variable that should hold the password is not set.
     """
@@ -53,4 +60,5 @@ def open_transport(provider: ProviderSettings, environ: Mapping[str, str]) -> Tr
     if provider.password_env and provider.password_env not in environ:
         raise UsageError(f"environment variable {provider.password_env} (the password for {provider.username!r} at "
                          f"{provider.host}) is not set")  # fmt: skip
-    return SmtpTransport(provider, environ.get(provider.password_env) if provider.password_env else None)
+    password = environ.get(provider.password_env) if provider.password_env else None
+    return SmtpTransport(provider, password, leases)

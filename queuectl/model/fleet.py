@@ -46,7 +46,32 @@ class PoolState:
     reason: str = ""
     until_s: float | None = None
     configured: int = 0
-    """Workers the settings ask for; what `auto` goes back to."""
+    """Workers the settings ask for, or automation where it scales the pool; what `auto` goes back to."""
+    scaling: tuple[int, int] | None = None
+    """Least and most workers that automation may ask for; None: it leaves the pool alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """A provider's limits as all workers share them. Rates are messages a second; None is no limit."""
+
+    name: str
+    condition: str = "open"
+    """open, held (slowed down), recovering, suspended (refuses us for our reputation), probing (tried again)."""
+    rate_per_s: float | None = None
+    allowed_per_s: float | None = None
+    """The rate with the adaptive factor in it."""
+    used_per_s: float = 0.0
+    """Messages claimed for it, averaged over some ten seconds."""
+    factor: float = 1.0
+    until_s: float | None = None
+    """Until when it is held or suspended, server time, epoch seconds."""
+    reason: str = ""
+    """What the provider said that slowed or stopped us."""
+    connections: int = 0
+    """Open over all workers."""
+    max_connections: int | None = None
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +99,7 @@ class FleetState:
     queues: tuple[QueueState, ...] = ()
     workers: tuple[WorkerState, ...] = ()
     pools: tuple[PoolState, ...] = ()
+    providers: tuple[ProviderState, ...] = ()
     hosts: tuple[str, ...] = ()
     """Hosts whose daemon's heartbeat is fresh."""
     leader: str | None = None

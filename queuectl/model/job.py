@@ -29,3 +29,5 @@ class JobDetail:
     body: str = ""
     encoding: str = "json"
     results: tuple[str, ...] = ()
+    text: str = ""
+    """The mail's text part, addresses masked; empty: no mail of ours, no text, or its template is gone."""

@@ -63,7 +63,11 @@ class Admission(StrEnum):
     DUPLICATE = "duplicate"
     """This campaign already has this recipient, or a job with this id exists."""
     REFUSED = "refused"
-    """The queue sheds and stands at its high watermark; try again later."""
+    """The queue sheds and stands at its high watermark, or memory is short; try again later."""
+    SHED = "shed"
+    """Kept in the shed store, not waiting for delivery: the queue is under pressure. `replay-shed` brings it back."""
+    SUPPRESSED = "suppressed"
+    """The recipient is on the suppression list; `detail` says why."""
     INVALID = "invalid"
     """The message itself is wrong; `detail` says how."""
 

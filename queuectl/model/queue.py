@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+AUTOMATION = "auto"
+"""Who decided, where no operator did; and the setting that lets it."""
+
 
 class QueueClass(StrEnum):
     """How dear a kind of mail is; `PROTECTED` queues are never shed by automation."""
@@ -26,6 +29,13 @@ class Switch(StrEnum):
 
     OFF = "off"
     ON = "on"
+
+
+class Objective(StrEnum):
+    """What a queue prefers when it cannot have both: every message, or fresh ones."""
+
+    COMPLETENESS = "completeness"
+    FRESHNESS = "freshness"
 
 
 class LedgerState(StrEnum):
@@ -52,6 +62,10 @@ class Policy:
     shed: Switch = Switch.OFF
     provider: str = "default"
     version: int = 0
+    objective: Objective = Objective.COMPLETENESS
+    shed_auto: bool = False
+    """Automation moves shedding; `shed` is what holds until it has decided."""
+    direction_auto: bool = False
 
     @property
     def protected(self) -> bool:
@@ -70,6 +84,11 @@ class Control:
     reason: str = ""
     cause: int = 0
     """Audit number of the action that set it; 0 when it is the policy's value."""
+
+    @property
+    def automatic(self) -> bool:
+        """Automation decided it, as the policy allows; `reason` says why."""
+        return self.by == AUTOMATION and not self.overridden
 
 
 @dataclass(frozen=True, slots=True)

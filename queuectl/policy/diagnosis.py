@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from queuectl.model import FleetState, LedgerState, QueueState, ServerState, Switch
+from queuectl.model import Direction, FleetState, LedgerState, QueueState, ServerState, Switch
 
 MEMORY_WARN = 0.60
 MEMORY_BAD = 0.85
@@ -104,6 +104,8 @@ def queue_findings(queue: QueueState) -> Iterator[Finding]:
         if control.overridden:
             who = f" by {control.by}" if control.by else ""
             yield Finding(Severity.INFO, f"{name} {control.value}{who}", queue.name)
+        elif control.automatic and control.value in (Switch.ON, Direction.LIFO):
+            yield Finding(Severity.WARN, f"{name} {control.value} by itself: {control.reason}", queue.name)
     if queue.overflow:
         yield Finding(Severity.INFO, f"{queue.overflow:,} parked in overflow until refilled", queue.name)
 

@@ -29,6 +29,8 @@ class Counters:
     counted: bool
     """Arrivals are counted by us; else they are estimated from what lives here and departures."""
     waits: Mapping[int, int] = field(default_factory=dict)
+    served: bool = True
+    """Workers live and may claim; where none does and nothing ends, nothing is learned of the service rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ def update(rates: Rates, before: Counters, after: Counters) -> Rates:
         arrived = max(0.0, after.living - before.living + left)
     weight = 1 - math.exp(-interval_s / WINDOW_S)
     out_per_s = _average(rates.out_per_s, left / interval_s, weight)
-    backlogged = after.depth > 0 and before.depth > 0
+    served = left > 0 or (after.served and before.served)
+    backlogged = after.depth > 0 and before.depth > 0 and served
     service = _average(rates.service_per_s, left / interval_s, weight) if backlogged else rates.service_per_s
     p50, p95 = _waits(rates, before, after)
     return Rates(_average(rates.in_per_s, arrived / interval_s, weight), out_per_s, service, p50, p95)

@@ -34,9 +34,7 @@ def default_paths(environ: Mapping[str, str]) -> tuple[Path, ...]:
     return (Path("queuectl.toml"), home / "queuectl" / "queuectl.toml", Path("/etc/queuectl/queuectl.toml"))
 
 
-def load(
-    *, config: Path | None = None, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str]
-) -> Loaded:
+def load(*, config: Path | None = None, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str]) -> Loaded:
     """Merge all sources and validate.
 
     `flags` maps dotted keys ("server.url") to values; None values are "not given".
@@ -75,13 +73,12 @@ def mask_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return url
-    authority, slash, path = rest.partition("/")
-    credentials, at, host = authority.rpartition("@")
-    if at:
-        user = credentials.partition(":")[0]
-        authority = f"{user}:***@{host}" if ":" in credentials else f"{user}@{host}"
-    path = path.partition("?")[0] if "password=" in path else path
-    return f"{scheme}://{authority}{slash}{path}"
+    place, query_sign, query = rest.partition("?")
+    credentials, at, host = ("", "", place) if place.startswith("/") else place.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    shown = f"{user}:***" if colon else credentials
+    kept = "" if "password=" in query else f"{query_sign}{query}"
+    return f"{scheme}://{shown}{at}{host}{kept}"
 
 
 def _find(config: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -141,13 +138,22 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
     for problem in error.errors():
         parts = [str(part) for part in problem["loc"] if part != "[key]"]
         key = ".".join(parts)
-        origin = next((found for dotted, found in origins.items() if dotted == key or dotted.startswith(f"{key}.")), "")
-        origin = origin or next((found for dotted, found in origins.items() if key.startswith(f"{dotted}.")), "settings")
+        origin = _origin(parts, origins)
         if problem["type"] == "extra_forbidden":
             lines.append(f"{origin}: unknown key {key!r}; allowed here: {', '.join(_allowed(parts[:-1]))}")
         else:
             lines.append(f"{origin}: {key} = {problem['input']!r}: {problem['msg']}")
     return "\n".join(lines)
+
+
+def _origin(parts: list[str], origins: Mapping[str, str]) -> str:
+    """Where a key was set; of a missing one, where its section was begun."""
+    for length in range(len(parts), 0, -1):
+        key = ".".join(parts[:length])
+        for dotted, found in origins.items():
+            if dotted == key or dotted.startswith(f"{key}.") or key.startswith(f"{dotted}."):
+                return found
+    return "settings"
 
 
 def _allowed(section: list[str]) -> list[str]:
@@ -172,6 +178,15 @@ def _check(settings: Settings, origins: Mapping[str, str]) -> None:
         if provider.tls == "none" and provider.transport == "smtp" and not _is_loopback(provider.host):
             raise UsageError(f"{where}: providers.{name}.tls = 'none' is accepted for loopback only, and "
                              f"{provider.host!r} is not; use 'starttls' or 'implicit'")  # fmt: skip
+        if provider.fallback and provider.fallback not in settings.providers:
+            where = origins.get(f"providers.{name}.fallback", "settings")
+            raise UsageError(f"{where}: providers.{name}.fallback = {provider.fallback!r}: no such provider; known: "
+                             f"{', '.join(sorted(settings.providers))}")  # fmt: skip
+    for name, pool in settings.pools.items():
+        for queue_name in pool.weights:
+            if queue_name not in pool.queues:
+                raise UsageError(f"{origins.get(f'pools.{name}.weights.{queue_name}', 'settings')}: pools.{name}."
+                                 f"weights.{queue_name}: the pool does not serve that queue")  # fmt: skip
     for name, queue in settings.queues.items():
         if queue.provider != "default" and queue.provider not in settings.providers:
             where = origins.get(f"queues.{name}.provider", "settings")

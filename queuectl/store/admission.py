@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from queuectl.model import Admission, MailMessage, Verdict
-from queuectl.store import ids, keys
+from queuectl.store import ids, keys, suppression
 from queuectl.store.client import Steps, ask, command, script
 from queuectl.store.scripts import load
 
@@ -19,8 +19,10 @@ BATCH = 500
 CAMPAIGN_MEMORY_S = 90 * 86400
 RETRY_AFTER_S = 30.0
 """What a refused producer is told: one sweep and some deliveries later."""
-_CODES = {1: Admission.ACCEPTED, 2: Admission.HELD, 3: Admission.DUPLICATE,
-          4: Admission.REFUSED}  # fmt: skip
+DEFAULT_PRIORITY = int(MailMessage.model_fields["priority"].default)
+_WALL = 6
+_CODES = {1: Admission.ACCEPTED, 2: Admission.HELD, 3: Admission.DUPLICATE, 4: Admission.REFUSED,
+          5: Admission.SHED, _WALL: Admission.REFUSED}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Prepared:
     priority: str
     bucket_key: str
     member: int
+    campaign: str
 
 
 def prepare(message: MailMessage, job_id: str) -> Prepared:
@@ -48,9 +51,10 @@ def prepare(message: MailMessage, job_id: str) -> Prepared:
         zlib.compress(body.encode(), 6),
         message.ordering_key,
         "" if message.max_age_s is None else f"{message.max_age_s:g}",
-        "" if message.priority == MailMessage.model_fields["priority"].default else str(message.priority),
+        "" if message.priority == DEFAULT_PRIORITY else str(message.priority),
         bucket_key,
         member,
+        message.campaign,
     )
 
 
@@ -60,23 +64,40 @@ def admit(queue: str, messages: Sequence[MailMessage]) -> Steps[list[Verdict]]:
     verdicts: list[Verdict] = []
     for start in range(0, len(messages), BATCH):
         batch = messages[start : start + BATCH]
-        prepared = [prepare(message, job_id) for message, job_id in zip(batch, ids.new_ids(len(batch)), strict=True)]
-        verdicts.extend((yield from _admit_batch(queue, prepared)))
+        reasons = yield from suppression.lookup_if_any([message.to for message in batch])
+        wanted = [message for message, reason in zip(batch, reasons, strict=True) if reason is None]
+        prepared = [prepare(message, job_id) for message, job_id in zip(wanted, ids.new_ids(len(wanted)), strict=True)]
+        admitted = iter((yield from _admit_batch(queue, prepared)) if prepared else ())
+        verdicts += [next(admitted) if reason is None else _suppressed(reason) for reason in reasons]
+        if len(wanted) < len(batch):
+            yield (command("HINCRBY", keys.ledger(queue), "suppressed", len(batch) - len(wanted)),)
     return verdicts
 
 
+def _suppressed(reason: str) -> Verdict:
+    return Verdict(Admission.SUPPRESSED, detail=f"the recipient is on the suppression list: {reason}")
+
+
 def _admit_batch(queue: str, prepared: Sequence[Prepared]) -> Steps[list[Verdict]]:
-    arguments: list[str | bytes | int | float] = [queue, CAMPAIGN_MEMORY_S]
+    arguments: list[str | bytes | int | float] = [queue, CAMPAIGN_MEMORY_S, DEFAULT_PRIORITY]
     for job in prepared:
-        arguments += (job.job_id, job.data, job.ordering_key, job.max_age_s, job.priority, job.bucket_key, job.member)
-    reply = yield from ask(script(ADMIT, (keys.queue(queue), keys.ledger(queue), keys.QUEUES), arguments))
-    depth = reply[1]
-    return [_verdict(_CODES[code], job.job_id, depth) for code, job in zip(reply[2:], prepared, strict=True)]
+        arguments += (job.job_id, job.data, job.ordering_key, job.max_age_s, job.priority, job.bucket_key, job.member,
+                      job.campaign)  # fmt: skip
+    reply = yield from ask(script(ADMIT, (keys.queue(queue), keys.ledger(queue), keys.QUEUES,
+                                             keys.registry("deferred", queue)), arguments))  # fmt: skip
+    waiting = reply[1]
+    return [_verdict(code, job.job_id, waiting) for code, job in zip(reply[2:], prepared, strict=True)]
 
 
-def _verdict(admission: Admission, job_id: str, depth: int) -> Verdict:
+def _verdict(code: int, job_id: str, waiting: int) -> Verdict:
+    admission = _CODES[code]
+    if code == _WALL:
+        return Verdict(admission, detail="the server's memory is nearly full", retry_after_s=RETRY_AFTER_S)
+    if admission is Admission.SHED:
+        detail = f"the queue is under pressure, {waiting:,} messages wait: it is kept in the shed store"
+        return Verdict(admission, job_id, detail)
     if admission is Admission.REFUSED:
-        detail = f"the queue sheds and {depth:,} messages wait, its high watermark"
+        detail = f"the queue sheds and {waiting:,} messages wait, its high watermark"
         return Verdict(admission, detail=detail, retry_after_s=RETRY_AFTER_S)
     if admission is Admission.DUPLICATE:
         return Verdict(admission, job_id, "this campaign already has this recipient, or the job exists")

@@ -11,6 +11,8 @@ ROTATE = load("rotate_newest")
 ROTATE_JOBS = 1000
 SHED_OWNERS = ("claim", "sweep")
 """Who stages stale messages: claims of our workers, and the sweep at the old end."""
+ADMISSION_OWNER = "admission"
+"""Who stages what the shed curve meets."""
 
 
 def set_assist(queue: QueueState, assisted: bool) -> Steps[None]:
@@ -34,18 +36,20 @@ def rotate(queue: QueueState, *, fence: str) -> Steps[int]:
 def shed(queue: QueueState, *, fence: str, sweep: bool) -> Steps[int]:
     """Sweep the stale head (`sweep`), and pack what claims and sweeps have staged. Returns messages packed.
 
-    Where shedding has ended meanwhile, what is staged goes back to the head.
+    Where shedding has ended meanwhile, what is staged goes back to the head; but what admission has shed stays shed:
+    the producer was told.
     """
+    met = tiers.Staging(queue.name, ADMISSION_OWNER, Tier.SHED, "pressure", queue.shed.cause, "head")
+    packed = yield from tiers.pack_staged(met, fence=fence)
     if queue.shed.value != Switch.ON:
         for owner in SHED_OWNERS:
             yield from tiers.unstage(queue.name, owner, fence=fence, end="head")
-        return 0
+        return packed
     if sweep:
         yield from tiers.sweep_stale(queue.name, fence=fence, max_age_s=queue.policy.max_age_s)
         if needs_rotation(queue):
             # The newest lie at the head then, and what has waited long at the tail.
             yield from tiers.sweep_stale(queue.name, fence=fence, max_age_s=queue.policy.max_age_s, end="tail")
-    packed = 0
     for owner in SHED_OWNERS:
         staging = tiers.Staging(queue.name, owner, Tier.SHED, "max age", queue.shed.cause, "head")
         packed += yield from tiers.pack_staged(staging, fence=fence)

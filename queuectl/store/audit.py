@@ -8,7 +8,10 @@ from typing import Any
 from queuectl.model import AuditEntry, UsageError
 from queuectl.store import keys
 from queuectl.store.client import Call, Steps, ask, command
+from queuectl.store.scripts import load
 
+COMMIT = load("commit_change")
+"""The only writer of the stream, with or without a change."""
 PAGE = 500
 
 

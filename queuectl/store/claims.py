@@ -12,6 +12,7 @@ from zlib import compress
 
 from queuectl.store import ids, keys
 from queuectl.store.client import Argument, Steps, ask, command, script
+from queuectl.store.providers import NO_INTAKES, OPEN, UNLIMITED, Intake, Rate
 from queuectl.store.scripts import load
 
 CLAIM = load("claim_jobs")
@@ -36,6 +37,10 @@ class Claim:
     """Counted attempts before this one."""
     ordering_key: str
     losses: int
+    provider: str = ""
+    """Whose tokens it spent: that one has to deliver it. Empty: the claim named none."""
+    probe: bool = False
+    """The one message that tries whether a suspended provider takes mail again."""
 
     @property
     def member(self) -> str:
@@ -53,6 +58,10 @@ class Claims:
 
     jobs: tuple[Claim, ...]
     suspended: bool = False
+    wait_s: float | None = None
+    """Jobs wait that a rate held back; the soonest of them may go in so many seconds. None: no rate held any back."""
+    suppressing: bool = False
+    """The suppression list is not empty."""
 
 
 class End(StrEnum):
@@ -79,13 +88,21 @@ class Finish:
     """Short grouping key, without addresses."""
 
 
-def claim(worker: str, limits: Sequence[tuple[str, int]], wanted: int, *, lease_s: float) -> Steps[Claims]:
-    """Claim up to `wanted` jobs from the queues in order; `limits` is (queue, most from it)."""
+def claim(worker: str, limits: Sequence[tuple[str, int]], wanted: int, *, lease_s: float,
+          intakes: Mapping[str, Intake] = NO_INTAKES, shared: int | None = None,
+          rate: Rate = UNLIMITED) -> Steps[Claims]:  # fmt: skip
+    """Claim up to `wanted` jobs from the queues in order; `limits` is (queue, most from it), a queue may come twice.
+
+    `intakes`: what bounds the claims from a queue besides. `shared`: most from all queues whose intake shares slots.
+    `rate`: of all queues and providers together.
+    """
     arguments: list[Argument] = [worker, wanted, lease_s, secrets.token_hex(14), ids.PREFIX]
+    arguments += (wanted if shared is None else shared, rate.per_s, rate.burst)
     for queue, most in limits:
-        arguments += (queue, most)
+        arguments += (queue, most, *intakes.get(queue, OPEN).arguments())
     reply = yield from ask(script(CLAIM, (keys.worker(worker), keys.worker_executions(worker)), arguments))
-    return Claims(tuple(_claim(row) for row in reply[1:]), suspended=reply[0] == 1)
+    wait_s = float(reply[1]) if reply[1] else None
+    return Claims(tuple(_claim(row) for row in reply[3:]), reply[0] == 1, wait_s, reply[2] == 1)
 
 
 def _claim(row: Sequence[bytes]) -> Claim:
@@ -98,6 +115,8 @@ def _claim(row: Sequence[bytes]) -> Claim:
         attempts=int(row[5] or 0),
         ordering_key=row[6].decode(),
         losses=int(row[7]),
+        provider=row[8].decode(),
+        probe=row[9] == b"1",
     )
 
 
@@ -125,14 +144,14 @@ def packed_error(text: str) -> str:
 
 def register(worker: str, queues: Sequence[str], facts: Mapping[str, Argument]) -> Steps[None]:
     """Appear among RQ's workers. `facts`: hostname, pid, pool, slots, version, …, as the worker hash holds them."""
-    born = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = yield from ask(command("TIME"))
+    born = datetime.fromtimestamp(int(now[0]) + int(now[1]) / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     fields: list[Argument] = []
     for field, value in {
         **facts, "birth": born, "last_heartbeat": born, "queues": ",".join(queues), "state": "started", "busy": 0,
     }.items():  # fmt: skip
         fields += (field, value)
     key = keys.worker(worker)
-    now = yield from ask(command("TIME"))
     yield (
         command("HSET", key, *fields),
         command("EXPIRE", key, WORKER_TTL_S),

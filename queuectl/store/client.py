@@ -15,6 +15,7 @@ import redis
 import redis.asyncio
 from redis.exceptions import (
     AuthenticationError,
+    BusyLoadingError,
     ConnectionError,
     NoPermissionError,
     NoScriptError,
@@ -166,6 +167,8 @@ def _translated() -> Iterator[None]:
         raise ServerError(f"the server refused the password or user: {error}") from error
     except NoPermissionError as error:
         raise ServerError(f"this user may not do that on the server: {error}") from error
+    except BusyLoadingError as error:
+        raise ServerError("the server is still loading its data") from error
     except (ConnectionError, TimeoutError, OSError) as error:
         raise ServerError(f"no server: {error}") from error
     except ResponseError as error:
@@ -183,8 +186,6 @@ def _explained(text: str) -> QueuectlError:
         return ServerError(f"the server wants another password or user: {text}")
     if text.startswith("FENCED"):
         return LeaseLostError("another daemon leads now")
-    if text.startswith("LOADING"):
-        return ServerError("the server is still loading its data")
     if text.startswith("READONLY"):
         return ServerError("the server is a read-only replica; use the primary's address")
     if text.startswith("OOM"):

@@ -16,6 +16,7 @@ from queuectl.settings import mask_url
 from queuectl.store.client import AsyncStore, Store, ask, command
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+SENTINEL_PORT = 26379
 
 
 def open_store(url: str, *, timeout_s: float = 5.0) -> Store:
@@ -43,7 +44,10 @@ async def open_async_store(url: str, *, timeout_s: float = 5.0, check: bool = Tr
 
 
 def _connection(url: str, timeout_s: float, *, asynchronous: bool) -> Any:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{mask_url(url)!r} is not a server address: {error}") from None
     if parts.scheme not in SCHEMES:
         raise UsageError(
             f"{mask_url(url)!r} is not a server address; allowed: {', '.join(s + '://…' for s in SCHEMES)}"
@@ -73,7 +77,7 @@ def _sentinel(url: str, options: dict[str, Any], *, asynchronous: bool) -> Any:
         raise UsageError(f"{mask_url(url)!r}: name the master: redis+sentinel://h1:26379,h2:26379/master/0")
     user, _, password = credentials.partition(":")
     try:
-        nodes = [(host.rpartition(":")[0] or host, int(host.rpartition(":")[2] or 26379)) for host in hosts.split(",")]
+        nodes = [_sentinel_node(host) for host in hosts.split(",")]
         database = int(path[1]) if len(path) > 1 else 0
     except ValueError:
         raise UsageError(f"{mask_url(url)!r}: ports and the database must be numbers") from None
@@ -84,6 +88,15 @@ def _sentinel(url: str, options: dict[str, Any], *, asynchronous: bool) -> Any:
     return sentinel.master_for(
         path[0], db=database, username=unquote(user) or None, password=unquote(password) or None, **options
     )
+
+
+def _sentinel_node(address: str) -> tuple[str, int]:
+    """host, host:port or [ipv6]:port. Raises ValueError for a port that is no number."""
+    host, bracket, rest = address.rpartition("]")
+    if not bracket:
+        host, _, rest = address.partition(":")
+        return host, int(rest or SENTINEL_PORT)
+    return host.removeprefix("["), int(rest.removeprefix(":") or SENTINEL_PORT)
 
 
 def _hint(url: str, error: ServerError) -> str:

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from queuectl.model import (
+    AUTOMATION,
     Control,
     Direction,
     Ledger,
     LedgerState,
+    Objective,
     Policy,
     PoolState,
     QueueClass,
@@ -22,6 +24,8 @@ from queuectl.policy.rates import Counters
 from queuectl.store import keys
 
 GHOST_AFTER_S = 30.0
+SILENT_AFTER_S = 12.0
+"""A worker of ours not heard of for so long delivers nothing to judge a queue by."""
 STOCK_GHOST_AFTER_S = 480.0
 """An idle stock worker beats every 405 s (worker_ttl 420 less 15)."""
 
@@ -52,8 +56,8 @@ def queue_state(
     state = QueueState(
         name=name,
         policy=policy,
-        direction=control_of(controls, "direction", policy.direction, now_s),
-        shed=control_of(controls, "shed", policy.shed, now_s),
+        direction=control_of(controls, "direction", policy.direction, now_s, automatic=policy.direction_auto),
+        shed=control_of(controls, "shed", policy.shed, now_s, automatic=policy.shed_auto),
         pause=control_of(controls, "pause", Switch.OFF, now_s),
         version=_number(controls, "version"),
         depth=row[1],
@@ -84,8 +88,14 @@ def queue_state(
         stock_done=sum((worker.delivered + worker.failed) / len(worker.queues) for worker in stock),
         counted=counted_in > 0 and not foreign_fed,
         waits={int(bucket): int(number) for bucket, number in waits.items()},
+        served=state.pause.value != Switch.ON and any(is_heard(worker) for worker in serving),
     )
     return state, counters
+
+
+def is_heard(worker: WorkerState) -> bool:
+    """Ours beat every five seconds: what is missing after a crash is learned of before it counts as a ghost."""
+    return not worker.ghost and (worker.stock or worker.heartbeat_age_s < SILENT_AFTER_S)
 
 
 def policy_of(stored: Mapping[str, str], configured: Policy | None) -> Policy:
@@ -93,23 +103,29 @@ def policy_of(stored: Mapping[str, str], configured: Policy | None) -> Policy:
     default = configured or Policy()
     if not stored:
         return default
+    direction, shed = stored.get("direction", default.direction), stored.get("shed", default.shed)
     return Policy(
         queue_class=QueueClass(stored.get("class", default.queue_class)),
         max_age_s=float(stored.get("max_age_s", default.max_age_s)),
         target_wait_s=float(stored.get("target_wait_s", default.target_wait_s)),
         cap=int(stored.get("cap", default.cap)),
-        direction=Direction(stored.get("direction", default.direction)),
-        shed=Switch(stored.get("shed", default.shed)),
+        direction=default.direction if direction == AUTOMATION else Direction(direction),
+        shed=default.shed if shed == AUTOMATION else Switch(shed),
         provider=stored.get("provider", default.provider),
         version=int(stored.get("version", 0)),
+        objective=Objective(stored.get("objective", default.objective)),
+        shed_auto=shed == AUTOMATION,
+        direction_auto=direction == AUTOMATION,
     )
 
 
-def control_of(controls: Mapping[str, str], what: str, standing: str, now_s: float) -> Control:
-    """The same rule as lib/control.lua: an override until it expires, else the policy."""
+def control_of(
+    controls: Mapping[str, str], what: str, standing: str, now_s: float, *, automatic: bool = False
+) -> Control:
+    """The same rule as lib/control.lua: an override until it expires, else `automatic_of` or the policy."""
     value, until = controls.get(what), controls.get(f"{what}_until") or None
     if value is None or (until is not None and float(until) <= now_s):
-        return Control(str(standing))
+        return automatic_of(controls, what, standing) if automatic else Control(str(standing))
     since = controls.get(f"{what}_since")
     return Control(
         value=value,
@@ -119,6 +135,20 @@ def control_of(controls: Mapping[str, str], what: str, standing: str, now_s: flo
         by=controls.get(f"{what}_by", ""),
         reason=controls.get(f"{what}_reason", ""),
         cause=int(controls.get(f"{what}_cause", 0)),
+    )
+
+
+def automatic_of(controls: Mapping[str, str], what: str, standing: str) -> Control:
+    """What automation decided, with its reason; `standing` until it has."""
+    value, since = controls.get(f"{what}_auto"), controls.get(f"{what}_auto_since")
+    if value is None:
+        return Control(str(standing))
+    return Control(
+        value=value,
+        since_s=float(since) if since else None,
+        by=AUTOMATION,
+        reason=controls.get(f"{what}_auto_reason", ""),
+        cause=int(controls.get(f"{what}_auto_cause", 0)),
     )
 
 
@@ -177,11 +207,16 @@ def pool_state(name: str, reply: Any, workers: Sequence[WorkerState], now_s: flo
     """A pool's hash, with what its workers report."""
     record = text_map(reply)
     own = [worker for worker in workers if worker.pool == name]
-    wanted = control_of(record, "desired", record.get("configured", "0"), now_s)
+    scaling = (_number(record, "scaling_min"), _number(record, "scaling_max")) if "scaling_max" in record else None
+    configured = automatic_of(record, "desired", record.get("configured", "0")) if scaling else None
+    standing = int(configured.value) if configured else _number(record, "configured")
+    if scaling:
+        standing = min(max(standing, scaling[0]), scaling[1])
+    wanted = control_of(record, "desired", str(standing), now_s, automatic=scaling is not None)
     return PoolState(
         name=name,
         queues=tuple(queue for queue in record.get("queues", "").split(",") if queue),
-        desired=int(wanted.value),
+        desired=int(wanted.value) if wanted.overridden else standing,
         actual=len(own),
         slots=sum(worker.slots for worker in own),
         busy=sum(worker.busy for worker in own),
@@ -189,7 +224,8 @@ def pool_state(name: str, reply: Any, workers: Sequence[WorkerState], now_s: flo
         by=wanted.by,
         reason=wanted.reason,
         until_s=wanted.until_s,
-        configured=_number(record, "configured"),
+        configured=standing,
+        scaling=scaling,
     )
 
 

@@ -34,9 +34,7 @@ from queuectl.store import audit, keys, operations
 from queuectl.store.changes import Change, failed_jobs, switches, transfers, undoing
 from queuectl.store.changes.facts import publish_policy
 from queuectl.store.client import Argument, Steps, ask, script
-from queuectl.store.scripts import load
 
-COMMIT = load("commit_change")
 READ_ONLY = "this session is read-only (environment.read_only)"
 
 
@@ -135,7 +133,7 @@ class Gate:
         arguments += [part for pair in entry.items() for part in pair]
         second = keys.operation(change.operation_id) if change.operation else ""
         reply = yield from ask(
-            script(COMMIT, (change.key, keys.AUDIT, keys.AUDIT_NUMBER, keys.AUDIT_UNDONE, second), arguments)
+            script(audit.COMMIT, (change.key, keys.AUDIT, keys.AUDIT_NUMBER, keys.AUDIT_UNDONE, second), arguments)
         )
         if reply[0] == 2:
             raise RefusedError(f"already undone by #{int(reply[1])}")

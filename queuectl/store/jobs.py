@@ -7,13 +7,14 @@ import json
 import pickletools
 import zlib
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from queuectl.model import JobDetail, JobView, UsageError
+from queuectl.model import JobDetail, JobView, Tier, UsageError
 from queuectl.policy.masking import mask_address, mask_text
-from queuectl.store import keys
+from queuectl.store import held_jobs, keys, packed_jobs
 from queuectl.store.admission import FUNCTION
 from queuectl.store.client import Steps, ask, command
 from queuectl.store.decode import text_map
@@ -22,11 +23,14 @@ REGISTRIES = {
     "started": "wip",
     "scheduled": "scheduled",
     "deferred": "deferred",
+    "held": "deferred",
     "failed": "failed",
     "finished": "finished",
 }
-STATES = ("queued", *REGISTRIES)
+STATES = ("queued", *REGISTRIES, *(tier.value for tier in Tier))
 DISASSEMBLY_LINES = 400
+MAX_BYTES = 16 * 1024 * 1024
+"""How much of a job is unpacked for showing it: a few bytes of zlib can stand for gigabytes."""
 _FIELDS = ("data", "created_at", "status", "number_of_retries", "description", "reason")
 _SECRET_WORDS = ("password", "secret", "token", "api_key")
 
@@ -36,6 +40,8 @@ def page(queue: str, state: str, offset: int, limit: int, *, newest_first: bool 
 
     Raises UsageError for an unknown state.
     """
+    if state in set(Tier):
+        return (yield from _packed_page(queue, Tier(state), offset, limit))
     ids = yield from _ids(queue, state, offset, limit, newest_first)
     if not ids:
         return []
@@ -44,7 +50,19 @@ def page(queue: str, state: str, offset: int, limit: int, *, newest_first: bool 
         *(command("HMGET", keys.job(job_id), *_FIELDS) for job_id in ids),
     )
     now_s = int(now[0]) + int(now[1]) / 1e6
-    return [_row(queue, state, job_id, record, now_s) for job_id, record in zip(ids, records, strict=True)]
+    rows = [_row(queue, state, job_id, record, now_s) for job_id, record in zip(ids, records, strict=True)]
+    if state != "held":
+        return rows
+    behind = yield from held_jobs.waits_for(queue, ids)
+    return [replace(row, error=f"behind {job_id}" if job_id else row.error)
+            for row, job_id in zip(rows, behind, strict=True)]  # fmt: skip
+
+
+def _packed_page(queue: str, tier: Tier, offset: int, limit: int) -> Steps[list[JobView]]:
+    found = yield from packed_jobs.page(queue, tier, offset, limit)
+    now = yield from ask(command("TIME"))
+    rows = ((job, [job.record.get(field.encode()) for field in _FIELDS]) for job in found)
+    return [replace(_row(queue, tier.value, job.job_id, record, int(now[0])), error=job.reason) for job, record in rows]
 
 
 def _ids(queue: str, state: str, offset: int, limit: int, newest_first: bool) -> Steps[list[str]]:
@@ -69,14 +87,22 @@ def _row(queue: str, state: str, job_id: str, record: Sequence[bytes | None], no
         queue=queue,
         state=state,
         age_s=None if created_s is None else max(0.0, now_s - created_s),
-        attempts=int(attempts or 0),
+        attempts=_number(attempts),
         summary=summary,
         error=mask_text((reason or b"").decode("utf-8", "replace")),
     )
 
 
-def detail(job_id: str) -> Steps[JobDetail]:
-    """Everything about one job. Raises UsageError when there is no such job in the hot tier."""
+def detail(job_id: str, *, queue: str = "", tier: Tier | None = None) -> Steps[JobDetail]:
+    """Everything about one job of the hot tier, or of a packed `tier` of `queue`.
+
+    Raises UsageError when there is no such job.
+    """
+    if tier is not None:
+        packed = yield from _packed(job_id, queue, tier)
+        now = yield from ask(command("TIME"))
+        found = _detail(job_id, packed.record, (), int(now[0]))
+        return replace(found, view=replace(found.view, queue=queue, state=tier.value, error=packed.reason))
     record, results, now = yield (
         command("HGETALL", keys.job(job_id)),
         command("XRANGE", keys.results(job_id), "-", "+"),
@@ -86,6 +112,26 @@ def detail(job_id: str) -> Steps[JobDetail]:
         raise UsageError(
             f"no job {job_id!r} is in Redis: delivered and removed, packed in overflow or shed, or never there"
         )
+    return _detail(job_id, record, [_result(text_map(entry)) for _, entry in results], int(now[0]))
+
+
+def message(job_id: str, *, queue: str = "", tier: Tier | None = None) -> Steps[dict[str, Any] | None]:
+    """The message of a mail job of ours with nothing masked: for rendering it. None for any other job."""
+    if tier is not None:
+        data = (yield from _packed(job_id, queue, tier)).record.get(b"data")
+    else:
+        data = yield from ask(command("HGET", keys.job(job_id), "data"))
+    return _message(_as_json(_inflate(data or b"")))
+
+
+def _packed(job_id: str, queue: str, tier: Tier) -> Steps[packed_jobs.PackedJob]:
+    found = yield from packed_jobs.find(queue, tier, job_id)
+    if found is None:
+        raise UsageError(f"no job {job_id!r} is in {tier.value} of {queue} any more")
+    return found
+
+
+def _detail(job_id: str, record: Mapping[bytes, bytes], results: Sequence[str], now_s: int) -> JobDetail:
     created_s = _stamp(record.get(b"created_at"))
     fields = {
         field: mask_text(value)
@@ -96,12 +142,13 @@ def detail(job_id: str) -> Steps[JobDetail]:
         job_id=job_id,
         queue=fields.get("origin", ""),
         state=fields.get("status", ""),
-        age_s=None if created_s is None else max(0.0, int(now[0]) - created_s),
-        attempts=int(fields.get("number_of_retries") or 0),
+        age_s=None if created_s is None else max(0.0, now_s - created_s),
+        attempts=_number(record.get(b"number_of_retries")),
         summary=summarise(record.get(b"data", b""), record.get(b"description")),
         error=fields.get("reason", ""),
     )
-    return JobDetail(view, fields, body, encoding, tuple(_result(text_map(entry)) for _, entry in results))
+    message = _message(_as_json(_inflate(record.get(b"data", b"")))) or {}
+    return JobDetail(view, fields, body, encoding, tuple(results), mask_text(str(message.get("text", ""))))
 
 
 def _result(entry: dict[str, str]) -> str:
@@ -119,8 +166,8 @@ def summarise(data: bytes, description: bytes | None = None) -> str:
     """One line: masked recipient and subject of a mail of ours, else the function's name."""
     plain = _inflate(data)
     call = _as_json(plain)
-    if call is not None and call[0] == FUNCTION and call[2]:
-        message = call[2][0]
+    message = _message(call)
+    if message is not None:
         what = message.get("subject") or f"template {message.get('template', '')}".strip()
         return f"{mask_address(str(message.get('to', '')))}  {mask_text(str(what))}"
     if call is not None:
@@ -128,6 +175,13 @@ def summarise(data: bytes, description: bytes | None = None) -> str:
     if description:
         return mask_text(description.decode("utf-8", "replace"))[:120]
     return pickled_function(plain) or "unreadable job"
+
+
+def _message(call: list[Any] | None) -> dict[str, Any] | None:
+    """The message of a mail job of ours; None for anything else."""
+    if call is None or call[0] != FUNCTION or not isinstance(call[2], list) or not call[2]:
+        return None
+    return call[2][0] if isinstance(call[2][0], dict) else None
 
 
 def describe(data: bytes) -> tuple[str, str]:
@@ -172,8 +226,9 @@ def pickled_function(plain: bytes) -> str:
 
 
 def _inflate(data: bytes) -> bytes:
+    """The first MAX_BYTES of what zlib packed, or `data` itself."""
     try:
-        return zlib.decompress(data)
+        return zlib.decompressobj().decompress(data, MAX_BYTES)
     except zlib.error:
         return data
 
@@ -182,9 +237,16 @@ def _as_json(plain: bytes) -> list[Any] | None:
     """RQ's [function, instance, args, kwargs], or None."""
     try:
         call = json.loads(plain)
-    except (UnicodeDecodeError, json.JSONDecodeError):
+    except (ValueError, RecursionError):
         return None
     return call if isinstance(call, list) and len(call) == 4 else None
+
+
+def _number(raw: bytes | None) -> int:
+    try:
+        return int(raw or 0)
+    except ValueError:
+        return 0
 
 
 def _stamp(raw: bytes | None) -> float | None:

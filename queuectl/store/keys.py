@@ -22,6 +22,8 @@ EPOCH = f"{OURS}:epoch"
 HOSTS = f"{OURS}:hosts"
 """zset: hosts by their daemon's last heartbeat."""
 POOLS = f"{OURS}:pools"
+AUTOMATION = f"{OURS}:automation"
+"""String: what automation remembers from second to second, as JSON."""
 OPERATIONS = f"{OURS}:ops"
 AUDIT = f"{OURS}:audit"
 AUDIT_NUMBER = f"{OURS}:audit:number"
@@ -29,6 +31,8 @@ AUDIT_UNDONE = f"{OURS}:audit:undone"
 SERIES_1S = f"{OURS}:series:1s"
 SERIES_10S = f"{OURS}:series:10s"
 LATEST = f"{OURS}:latest"
+SUPPRESSED = f"{OURS}:suppressed"
+"""Hash: first 16 bytes of an address's SHA-256 -> `reason|epoch s`."""
 
 
 def queue(name: str) -> str:
@@ -138,3 +142,13 @@ def operation(op_id: str) -> str:
 
 def operation_driver(op_id: str) -> str:
     return f"{OURS}:op:{op_id}:driver"
+
+
+def provider(name: str) -> str:
+    """Hash: what the provider's adaptive limit has come to; beside it `…:arrival`, the limit's GCRA state."""
+    return f"{OURS}:provider:{name}"
+
+
+def provider_connections(name: str) -> str:
+    """zset: open connections (worker:number) by the expiry (s) of their lease."""
+    return f"{OURS}:provider:{name}:connections"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from queuectl.store import keys
+from queuectl.model import AUTOMATION
+from queuectl.store import audit, keys
 from queuectl.store.client import Steps, ask, script
-from queuectl.store.scripts import load
-
-COMMIT = load("commit_change")
-AUTOMATION = "auto"
 
 
 def note(action: str, scope: str, *, after: str, reason: str, fence: str = "") -> Steps[int]:
@@ -20,7 +17,7 @@ def note(action: str, scope: str, *, after: str, reason: str, fence: str = "") -
     changes_nothing = keys.AUDIT_UNDONE
     reply = yield from ask(
         script(
-            COMMIT,
+            audit.COMMIT,
             (changes_nothing, keys.AUDIT, keys.AUDIT_NUMBER, keys.AUDIT_UNDONE, ""),
             (fence, "", 0, 0, 0, *fields),
         )

@@ -67,7 +67,10 @@ def read(op_id: str) -> Steps[Operation | None]:
 
 
 def stop(op_id: str) -> Steps[None]:
-    """Ask an operation to stop; what is staged goes back, what is packed stays (undo brings it back)."""
+    """Ask an operation to stop; what is staged goes back, what is packed stays (undo brings it back). One that is
+    unknown or over is left alone."""
+    if not (yield from ask(command("SISMEMBER", keys.OPERATIONS, keys.operation(op_id)))):
+        return
     yield (command("HSET", keys.operation(op_id), "stopped", "1"),)
 
 
@@ -131,18 +134,25 @@ def _drain_to_tier(plan: Plan, fence: str) -> Steps[tuple[int, bool, str]]:
     room = _room(view)
     if room <= 0:
         return 0, True, ""
-    staged, _ = yield from tiers.stage(
+    staged, looked_at = yield from tiers.stage(
         view.queue, view.op_id, fence=fence, end=plan.end, most=room, cutoff_s=view.cutoff_s,
         shedding=view.target == Tier.SHED,
     )  # fmt: skip
     if not staged:
-        return 0, True, ""
+        return 0, True, _staying(looked_at)
     packed = yield from tiers.pack_staged(staging, fence=fence)
     return packed, False, ""
 
 
+def _staying(looked_at: int) -> str:
+    """Why a drain is over before its limit: nothing but these lies at the end it takes from."""
+    return f"{looked_at:,} with an ordering key stay at the end of the queue" if looked_at else ""
+
+
 def _drain_to_queue(plan: Plan, fence: str) -> Steps[tuple[int, bool, str]]:
     view = plan.view
+    if plan.marked_by and view.limit is None:
+        view = replace(view, limit=(yield from _once_around(view)))
     room = _room(view)
     if room <= 0:
         return 0, True, ""
@@ -157,7 +167,14 @@ def _drain_to_queue(plan: Plan, fence: str) -> Steps[tuple[int, bool, str]]:
     )  # fmt: skip
     if plan.marked_by:
         return looked_at, looked_at == 0, ""
-    return moved, moved == 0, ""
+    return moved, moved == 0, "" if moved else _staying(looked_at)
+
+
+def _once_around(view: Operation) -> Steps[int]:
+    """An undone move looks at everything that waits as it begins, which is after the move has stopped."""
+    depth: int = yield from ask(command("LLEN", keys.queue(view.queue)))
+    yield (command("HSET", keys.operation(view.op_id), "limit", depth),)
+    return depth
 
 
 def _refill(plan: Plan, fence: str) -> Steps[tuple[int, bool, str]]:

@@ -19,8 +19,8 @@ VERSION = 1
 LEVEL = 3
 """zstd level: 500,000 messages a second and about as small as level 9 on mail."""
 _ZLIB_LEVELS = (6, 1, 9)
-MAX_BYTES = 64 * 1024 * 1024
-"""Inflated size we are willing to read back."""
+MAX_BYTES = 1 << 30
+"""Inflated size we are willing to read back: a thousand messages of a megabyte each."""
 
 Record = Mapping[bytes, bytes]
 
@@ -54,16 +54,25 @@ def pack(segment: Segment) -> bytes:
     for name in names:
         column = [_encode(name, record.get(name)) for _, record in jobs]
         lines.append(json.dumps(column, separators=(",", ":"), ensure_ascii=False))
-    return zstandard.ZstdCompressor(level=LEVEL).compress("\n".join(lines).encode())
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress("\n".join(lines).encode())
 
 
 def unpack(blob: bytes) -> Segment:
     """Read a blob back. Raises ValueError when it is not one of ours or damaged."""
     try:
-        text = zstandard.ZstdDecompressor().decompress(blob, max_output_size=MAX_BYTES).decode()
-        header, *columns = (json.loads(line) for line in text.split("\n"))
-    except (zstandard.ZstdError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"not a packed segment: {error}") from error
+        return _read(_inflated(blob))
+    except (zstandard.ZstdError, LookupError, TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"not a packed segment: {error!r}") from error
+
+
+def _inflated(blob: bytes) -> str:
+    if zstandard.frame_content_size(blob) > MAX_BYTES:
+        raise ValueError(f"not a packed segment: more than {MAX_BYTES:,} bytes")
+    return zstandard.ZstdDecompressor().decompress(blob, max_output_size=MAX_BYTES).decode()
+
+
+def _read(text: str) -> Segment:
+    header, *columns = (json.loads(line) for line in text.split("\n"))
     if header.get("v") != VERSION:
         raise ValueError(f"packed by another version of queuectl (format {header.get('v')!r})")
     records: list[dict[bytes, bytes]] = [{} for _ in header["ids"]]

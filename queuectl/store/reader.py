@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from queuectl.model import FleetState, QueueState, ServerState, WorkerState
 from queuectl.policy.rates import Counters, Rates, update
 from queuectl.settings import Settings
-from queuectl.store import audit, keys, lease, series
+from queuectl.store import audit, keys, lease, providers, series
 from queuectl.store.client import Call, Steps, command, script
 from queuectl.store.decode import pool_state, queue_state, worker_state
 from queuectl.store.scripts import load
@@ -52,6 +52,7 @@ class Reader:
             *_HEAD,
             *(command("HGETALL", key) for key in self._workers),
             *(command("HGETALL", keys.pool(name)) for name in self._pools),
+            *providers.state_calls(tuple(self.settings.providers)),
             *(script(READ, (), chunk) for chunk in chunks),
         )
 
@@ -70,11 +71,14 @@ class Reader:
         _, _, _, leader, hosts, latest, now, memory, suspended, epoch, stream, undone = head
         now_s = int(now[0]) + int(now[1]) / 1e6
         split, pools_end = len(self._workers), len(self._workers) + len(self._pools)
+        providers_end = pools_end + len(providers.state_calls(tuple(self.settings.providers)))
         workers = tuple(
             worker_state(key, record, now_s) for key, record in zip(self._workers, body[:split], strict=True) if record
         )
         published = series.published_rates(latest)
-        queues = tuple(self._queue(row, workers, published) for chunk in body[pools_end:] for row in chunk)
+        queues = tuple(
+            self._queue(row, workers, published, bool(suspended)) for chunk in body[providers_end:] for row in chunk
+        )
         pools = tuple(
             pool_state(name, record, workers, now_s)
             for name, record in zip(self._pools, body[split:pools_end], strict=True)
@@ -87,16 +91,20 @@ class Reader:
             queues=queues,
             workers=workers,
             pools=pools,
+            providers=providers.states(self.settings.providers, body[pools_end:providers_end], now_s),
             hosts=tuple(fresh),
             leader=lease.leader_of(leader) or None,
             managed=epoch is not None,
             events=audit.entries(stream, undone),
         )
 
-    def _queue(self, row: Sequence[Any], workers: Sequence[WorkerState], published: Mapping[str, Rates]) -> QueueState:
+    def _queue(
+        self, row: Sequence[Any], workers: Sequence[WorkerState], published: Mapping[str, Rates], suspended: bool
+    ) -> QueueState:
         name = row[0].decode()
         configured = self.settings.queues.get(name)
         state, counters = queue_state(row, workers, configured.policy() if configured else None)
+        counters = replace(counters, served=counters.served and not suspended)
         before = self._counters.get(name)
         if before:
             self.rates[name] = update(self.rates.get(name, Rates()), before, counters)

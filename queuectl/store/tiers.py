@@ -35,15 +35,27 @@ class Staging:
 
 
 def stage(
-    queue: str, owner: str, *, fence: str, end: str, most: int, cutoff_s: float | None, shedding: bool
+    queue: str,
+    owner: str,
+    *,
+    fence: str,
+    end: str,
+    most: int,
+    cutoff_s: float | None,
+    shedding: bool,
+    spare_fresh: bool = False,
 ) -> Steps[tuple[int, int]]:
-    """Take up to `most` ids off the queue; (staged, looked at)."""
+    """Take up to `most` ids off the queue; (staged, looked at).
+
+    `shedding` leaves messages with an ordering key (no hole in a sequence), `spare_fresh` those younger than their own
+    max age too.
+    """
     staged, looked_at = yield from ask(
         script(
             STAGE,
             (keys.queue(queue), keys.staging(queue, owner), keys.staged(queue)),
             (fence, queue, owner, end, most, "" if cutoff_s is None else f"{cutoff_s:.6f}",
-             "stale" if shedding else ""),
+             "fresh" if spare_fresh else "ordered" if shedding else ""),
         )
     )  # fmt: skip
     return staged, looked_at
@@ -70,16 +82,22 @@ def pack_staged(staging: Staging, *, fence: str) -> Steps[int]:
             COMMIT,
             (name, keys.tier(tier, staging.queue), keys.tier_index(tier, staging.queue),
              keys.tier_totals(tier, staging.queue), keys.staged(staging.queue), keys.ledger(staging.queue)),
-            (fence, staging.owner, _segment_id(staging), blob, f"{first_enqueued_s(jobs):.6f}", len(jobs),
+            (fence, staging.owner, _segment_id(staging, packed_at_s), blob, f"{first_enqueued_s(jobs):.6f}", len(jobs),
              staging.cause, len(ids) - len(jobs), ids[0], ids[-1], *(job_id for job_id, _ in jobs)),
         )
     )  # fmt: skip
     return len(ids) if done else 0
 
 
-def _segment_id(staging: Staging) -> str:
-    """Carries cause and end, so that an undo finds its own segments without reading blobs."""
-    return f"{staging.cause}.{staging.end}.{secrets.token_hex(6)}"
+def _segment_id(staging: Staging, packed_at_s: float) -> str:
+    """Carries cause, end and time, so that an undo finds its own segments, in order, without reading blobs."""
+    return f"{staging.cause}.{staging.end}.{int(packed_at_s * 1e6)}.{secrets.token_hex(3)}"
+
+
+def _place(segment_id: str) -> int:
+    """Sorts segments of one cause as their messages stood in the queue: from the tail, the newest were packed first."""
+    _, end, packed_at, _ = segment_id.split(".")
+    return int(packed_at) if end == "head" else -int(packed_at)
 
 
 def _as_dict(record: object) -> dict[bytes, bytes]:
@@ -101,8 +119,8 @@ class Restored:
 def restore_next(queue: str, tier: Tier, *, fence: str, only_cause: int, to_head: bool) -> Steps[Restored]:
     """Restore one matching segment to the primary tier.
 
-    To the tail, oldest first. To the head (undo of a drain that took from the head), newest first, so that the order
-    ends up as it was. Raises ValueError for a damaged segment, which stays where it is.
+    To the tail, the first of the queue first. To the head (undo of a drain that took from the head), the last of them
+    first, so that the order ends up as it was. Raises ValueError for a damaged segment, which stays where it is.
     """
     segment_ids = yield from _matching(queue, tier, only_cause)
     if not segment_ids:
@@ -131,11 +149,12 @@ def restore_next(queue: str, tier: Tier, *, fence: str, only_cause: int, to_head
 
 
 def _matching(queue: str, tier: Tier, only_cause: int) -> Steps[list[str]]:
-    raw = yield from ask(command("ZRANGE", keys.tier_index(tier.value, queue), 0, -1))
-    segment_ids = [segment_id.decode() for segment_id in raw]
+    """Segment ids by their messages' age; those of one cause, or of one age, as they stood in the queue."""
+    raw = yield from ask(command("ZRANGE", keys.tier_index(tier.value, queue), 0, -1, "WITHSCORES"))
+    segments = [(float(score), found.decode()) for found, score in raw]
     if only_cause:
-        segment_ids = [found for found in segment_ids if found.startswith(f"{only_cause}.")]
-    return segment_ids
+        return sorted((found for _, found in segments if found.startswith(f"{only_cause}.")), key=_place)
+    return [found for _, found in sorted(segments, key=lambda segment: (segment[0], _place(segment[1])))]
 
 
 def took_from_head(queue: str, tier: Tier, cause: int) -> Steps[bool]:
@@ -160,12 +179,13 @@ def unstage(queue: str, owner: str, *, fence: str, end: str) -> Steps[int]:
             return total
 
 
-def sweep_stale(queue: str, *, fence: str, max_age_s: float) -> Steps[int]:
-    """Stage the stale head of a shedding queue (for stock workers, which do not check ages when they claim)."""
+def sweep_stale(queue: str, *, fence: str, max_age_s: float, end: str = "head") -> Steps[int]:
+    """Stage the stale end of a shedding queue (for stock workers, which do not check ages when they claim)."""
     now = yield from ask(command("TIME"))
     staged, _ = yield from stage(
-        queue, "sweep", fence=fence, end="head", most=SEGMENT_JOBS, cutoff_s=int(now[0]) - max_age_s, shedding=True
-    )
+        queue, "sweep", fence=fence, end=end, most=SEGMENT_JOBS, cutoff_s=int(now[0]) - max_age_s,
+        shedding=True, spare_fresh=True,
+    )  # fmt: skip
     return staged
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,8 @@ class Flight:
     claim: Claim
     started_s: float
     """time.monotonic() when it took its slot."""
+    shared: bool = True
+    """Of a queue that may not take reserved slots."""
     task: asyncio.Task[None] | None = None
     begun: bool = False
     interrupt: Interrupt | None = None
@@ -42,10 +45,14 @@ class Flight:
 
 
 class Flights:
-    """The slots: full ones are flights, and there are `slots` in all."""
+    """The slots: full ones are flights, and there are `slots` in all, `reserved` of them for protected queues."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, reserved: int = 0) -> None:
         self.slots = slots
+        self.reserved = reserved
+        """Slots that flights of shared queues leave free."""
+        self.by_queue: Counter[str] = Counter()
+        self._shared = 0
         self._refill = max(1, slots // 10)
         self._flights: dict[str, Flight] = {}
         self.room = asyncio.Event()
@@ -64,6 +71,11 @@ class Flights:
     def free(self) -> int:
         return self.slots - len(self._flights)
 
+    @property
+    def free_shared(self) -> int:
+        """Slots that a queue which is not protected may take."""
+        return max(0, min(self.free, self.slots - self.reserved - self._shared))
+
     def get(self, member: str) -> Flight | None:
         return self._flights.get(member)
 
@@ -72,13 +84,17 @@ class Flights:
 
     def add(self, flight: Flight) -> None:
         self._flights[flight.claim.member] = flight
+        self.by_queue[flight.claim.queue] += 1
+        self._shared += flight.shared
         self.empty.clear()
-        if self.free < self._refill:
+        if self.free_shared < self._refill:
             self.room.clear()
 
     def remove(self, flight: Flight) -> None:
         del self._flights[flight.claim.member]
-        if self.free >= self._refill:
+        self.by_queue[flight.claim.queue] -= 1
+        self._shared -= flight.shared
+        if self.free_shared >= self._refill:
             self.room.set()
         if not self._flights:
             self.empty.set()

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from queuectl.model import QueuectlError
@@ -16,7 +15,9 @@ from queuectl.store.client import AsyncStore
 from queuectl.worker.finishing import Finishing
 from queuectl.worker.flights import Flight, Flights, Interrupt
 from queuectl.worker.foreign_jobs import ForeignJobs
+from queuectl.worker.intake import Intakes, Wish
 from queuectl.worker.mail_jobs import MailJobs, NotOurs
+from queuectl.worker.suppression import SuppressionCheck
 
 LOG = logging.getLogger("queuectl.worker")
 CLAIM_MOST = 200
@@ -26,6 +27,8 @@ IDLE_S = (0.02, 0.25)
 """First and longest pause between claims that found nothing."""
 AWAY_S = (0.25, 5.0)
 """First and longest pause between claims while the server is away."""
+TOKEN_S = 0.002
+"""Shortest pause while a rate holds jobs back."""
 SUSPENDED_S = 0.5
 STRAYS_S = 30.0
 """How often it compares what it has in hand with what the server believes, besides after every failed claim."""
@@ -48,13 +51,16 @@ class Worker:
     """One process's claiming and flying. `run_until_stopped` returns when it has stopped claiming and landed."""
 
     def __init__(
-        self, berth: Berth, store: AsyncStore, flights: Flights, finishing: Finishing, *, mail: MailJobs,
-        foreign: ForeignJobs,
+        self, berth: Berth, store: AsyncStore, flights: Flights, finishing: Finishing, *, intakes: Intakes,
+        mail: MailJobs, foreign: ForeignJobs, check: SuppressionCheck,
     ) -> None:  # fmt: skip
         self._berth = berth
         self._store = store
         self.flights = flights
         self._finishing = finishing
+        self._intakes = intakes
+        self._check = check
+        self._pause_s = IDLE_S[0]
         self._mail = mail
         self._foreign = foreign
         self._stop = asyncio.Event()
@@ -112,15 +118,15 @@ class Worker:
         return await self._finishing.drain(max(left_s, ABANDON_S)) and not self.flights
 
     async def _claim_until_stopped(self) -> None:
-        pause_s, away_s = IDLE_S[0], AWAY_S[0]
+        self._pause_s, away_s = IDLE_S[0], AWAY_S[0]
         while not self._stop.is_set():
             wanted = await self._wait_for_room()
             if not wanted:
                 continue
-            queues = [name for name in self._berth.queues if self._mail.ready(name)]
+            wish = self._intakes.wish(wanted, self.flights, time.monotonic())
             try:
-                claimed = await self._claim(queues, wanted)
-                if await self._is_done(claimed, queues):
+                claimed = await self._claim(wish, wanted)
+                if await self._is_done(claimed, wish):
                     return
             except QueuectlError as error:
                 LOG.warning("claims wait for the server: %s", error)
@@ -129,11 +135,19 @@ class Worker:
                 self._strays_due_s = 0.0
                 continue
             away_s = AWAY_S[0]
-            if len(claimed.jobs) == wanted:
-                pause_s = IDLE_S[0]
-                continue
-            pause_s = IDLE_S[0] if claimed.jobs else min(pause_s * 1.5, IDLE_S[1])
-            await self._pause(SUSPENDED_S if claimed.suspended else pause_s)
+            await self._rest(claimed, min(wanted, wish.shared))
+
+    async def _rest(self, claimed: Claims, worthwhile: int) -> None:
+        """Pause before the next claim, unless this one took all that there were slots for."""
+        if claimed.suspended:
+            await self._pause(SUSPENDED_S)
+        elif len(claimed.jobs) >= worthwhile:
+            self._pause_s = IDLE_S[0]
+        elif claimed.wait_s is not None:
+            await self._pause(min(max(claimed.wait_s, TOKEN_S), IDLE_S[0] if claimed.jobs else IDLE_S[1]))
+        else:
+            self._pause_s = IDLE_S[0] if claimed.jobs else min(self._pause_s * 1.5, IDLE_S[1])
+            await self._pause(self._pause_s)
 
     async def _wait_for_room(self) -> int:
         """How many to claim: as many as there are free slots, 0 when there are none."""
@@ -146,13 +160,15 @@ class Worker:
             return 0
         return min(self.flights.free, CLAIM_MOST)
 
-    async def _claim(self, queues: Sequence[str], wanted: int) -> Claims:
-        if not queues:
-            return Claims(())
+    async def _claim(self, wish: Wish, wanted: int) -> Claims:
         if time.monotonic() >= self._strays_due_s:
             await self._return_strays()
-        limits = [(name, wanted) for name in queues]
-        claimed = await self._store.run(claims.claim(self._berth.name, limits, wanted, lease_s=self._berth.lease_s))
+        claimed = await self._store.run(
+            claims.claim(self._berth.name, wish.limits, wanted, lease_s=self._berth.lease_s, intakes=wish.intakes,
+                         shared=wish.shared, rate=self._intakes.rate)
+        )  # fmt: skip
+        self._check.active = claimed.suppressing
+        self._intakes.learn(wish, claimed)
         for claim in claimed.jobs:
             self._begin(claim)
         if claimed.suspended != self.suspended:
@@ -171,13 +187,14 @@ class Worker:
                 self._finishing.add(Finish(claim, End.BACK))
         self._strays_due_s = time.monotonic() + STRAYS_S
 
-    async def _is_done(self, claimed: Claims, queues: Sequence[str]) -> bool:
-        """In burst: nothing in hand, and nothing more to be had. Jobs of paused queues may remain."""
-        if not self._berth.burst or claimed.jobs or self.flights or len(queues) < len(self._berth.queues):
+    async def _is_done(self, claimed: Claims, wish: Wish) -> bool:
+        """In burst: nothing in hand, and nothing more to be had. Jobs of paused queues, and of those whose provider is
+        suspended, may remain."""
+        if not self._berth.burst or claimed.jobs or self.flights or wish.held or claimed.wait_s is not None:
             return False
         if not await self._finishing.drain(AWAY_S[1]):
             return False
-        before, self._depth = self._depth, await self._store.run(presence.waiting(queues))
+        before, self._depth = self._depth, await self._store.run(presence.waiting(self._berth.queues))
         return claimed.suspended or self._depth in (0, before)
 
     async def _pause(self, seconds: float) -> None:
@@ -186,7 +203,7 @@ class Worker:
                 await self._stop.wait()
 
     def _begin(self, claim: Claim) -> None:
-        flight = Flight(claim, time.monotonic())
+        flight = Flight(claim, time.monotonic(), self._intakes.shared(claim.queue))
         self.flights.add(flight)
         flight.task = asyncio.create_task(self._fly(flight))
 
@@ -228,8 +245,8 @@ class Worker:
                 await _first(self.flights.empty, self._hurry)
         if self.flights:
             LOG.info("handing %d jobs back", len(self.flights))
-        # Each goes to the claiming end, so the last to go is the next to be claimed: the first we had.
-        for flight in reversed(tuple(self.flights)):
+        # A batch goes back as it stands: its first, the first we had, is the next to be claimed.
+        for flight in self.flights:
             flight.break_off(Interrupt.BACK)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABANDON_S):

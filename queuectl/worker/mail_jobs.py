@@ -11,12 +11,14 @@ import zlib
 from pydantic import ValidationError
 
 from queuectl.mail.deliverer import Deliverer
-from queuectl.mail.replies import Disposition, Outcome
-from queuectl.model import MailMessage
+from queuectl.mail.replies import Disposition, Outcome, Scope
+from queuectl.model import MailMessage, ServerError
 from queuectl.policy.retry import Fail, decide
 from queuectl.settings import QueueSettings, Settings
 from queuectl.store.admission import FUNCTION
 from queuectl.store.claims import Claim, End, Finish
+from queuectl.worker.answers import Answers
+from queuectl.worker.suppression import SuppressionCheck
 
 LOG = logging.getLogger("queuectl.worker")
 
@@ -39,33 +41,53 @@ def decode(data: bytes) -> MailMessage:
 class MailJobs:
     """Delivers claimed messages."""
 
-    def __init__(self, deliverer: Deliverer, settings: Settings) -> None:
+    def __init__(self, deliverer: Deliverer, settings: Settings, answers: Answers, check: SuppressionCheck) -> None:
         self._deliverer = deliverer
+        self._answers = answers
+        self._check = check
         self._delivery = settings.delivery
         self._queues = settings.queues
         self._default = QueueSettings()
-        self._carried: set[str] = set()
-
-    def ready(self, queue: str) -> bool:
-        """False while a queue that carries mail cannot deliver: its provider does not answer."""
-        return queue not in self._carried or self._deliverer.ready(self._queue(queue).provider)
 
     async def run(self, claim: Claim) -> Finish:
         """Deliver one message. Raises NotOurs."""
-        self._carried.add(claim.queue)
         started_s = time.monotonic()
         try:
             message = decode(claim.data)
+        except NotOurs:
+            self._answers.unused(claim)
+            raise
         except ValidationError as error:
+            self._answers.unused(claim)
             return _failed(claim, claim.attempts, f"malformed message: {error.errors()[0]['msg']}")
-        try:
-            disposition = await self._deliverer.deliver(message, claim.job_id, self._queue(claim.queue).provider)
-        except Exception as error:
-            LOG.exception("delivery of %s broke off", claim.job_id)
-            disposition = Disposition(Outcome.RETRY, None, True, f"internal error: {type(error).__name__}")
+        disposition = await self._deliver(claim, message)
+        self._answers.note(claim, disposition, started_s)
         if disposition.outcome is Outcome.DELIVERED:
             return Finish(claim, End.DELIVERED)
         return self._undelivered(claim, message, disposition, claim.age_s + time.monotonic() - started_s)
+
+    async def _deliver(self, claim: Claim, message: MailMessage) -> Disposition:
+        try:
+            suppressed = await self._check.reason(message.to) if self._check.active else None
+            if suppressed is not None:
+                return Disposition(Outcome.FAILED, Scope.RECIPIENT, False, f"suppressed: {suppressed}")
+            provider = claim.provider or self._queue(claim.queue).provider
+            disposition = await self._deliverer.deliver(message, claim.job_id, provider)
+            if disposition.bounce and self._delivery.suppress_bounces:
+                await self._suppress(message.to, disposition.reason)
+        except ServerError as error:
+            return Disposition(Outcome.RELEASE, None, False, str(error))
+        except Exception as error:
+            LOG.exception("delivery of %s broke off", claim.job_id)
+            return Disposition(Outcome.RETRY, None, True, f"internal error: {type(error).__name__}")
+        return disposition
+
+    async def _suppress(self, address: str, reason: str) -> None:
+        """The next bounce does it, should the server be away now."""
+        try:
+            await self._check.add(address, reason)
+        except ServerError as error:
+            LOG.warning("a bounced address was not suppressed: %s", error)
 
     def _undelivered(self, claim: Claim, message: MailMessage, disposition: Disposition, age_s: float) -> Finish:
         attempts = claim.attempts + disposition.counted

@@ -21,15 +21,19 @@ from queuectl.settings import Settings
 from queuectl.store import admission, presence
 from queuectl.store.client import Argument, AsyncStore
 from queuectl.store.connect import open_async_store, open_store
+from queuectl.worker.answers import Answers
 from queuectl.worker.commands import listen
 from queuectl.worker.finishing import Finishing
 from queuectl.worker.flights import Flights
 from queuectl.worker.foreign_jobs import ForeignJobs
 from queuectl.worker.heartbeat import Heartbeat
+from queuectl.worker.intake import Intakes
 from queuectl.worker.loop import Berth, Worker
 from queuectl.worker.mail_jobs import MailJobs
+from queuectl.worker.suppression import SuppressionCheck
 
 LOG = logging.getLogger("queuectl.worker")
+CANCEL_AGAIN_S = 1.0
 CONNECTIONS_A_SLOT = 3
 """What one job of a stock producer may hold at once: rq's transaction, its own queries, its callback's."""
 
@@ -90,18 +94,33 @@ class _Crew:
         store = await open_async_store(self._url, timeout_s=timeout_s)
         with open_store(self._url, timeout_s=timeout_s) as sync_store:
             sync_store.connection.connection_pool.max_connections = 10 + CONNECTIONS_A_SLOT * self._concurrency
-            deliverer = Deliverer(self._settings, self._environ, lambda found: store.run(admission.get_template(found)))
             try:
                 foreign = ForeignJobs(self._berth.name, store, sync_store, allow_pickle=self._allow_pickle)
-                return await self._sail(store, MailJobs(deliverer, self._settings), foreign)
+                return await self._sail(store, foreign)
             finally:
-                await deliverer.close()
                 await store.close()
 
-    async def _sail(self, store: AsyncStore, mail: MailJobs, foreign: ForeignJobs) -> int:
-        berth = self._berth
-        finishing = Finishing(store, berth.name, self._settings.delivery.keep_delivered_s)
-        worker = Worker(berth, store, Flights(self._concurrency), finishing, mail=mail, foreign=foreign)
+    async def _sail(self, store: AsyncStore, foreign: ForeignJobs) -> int:
+        berth, settings = self._berth, self._settings
+        answers = Answers(store, settings, berth.name)
+        deliverer = Deliverer(settings, self._environ, lambda found: store.run(admission.get_template(found)),
+                              answers.leases)  # fmt: skip
+        intakes = Intakes(settings, berth.queues, self._pool, deliverer)
+        try:
+            return await self._work_until_stopped(store, foreign, deliverer, intakes, answers)
+        finally:
+            await deliverer.close()
+            with contextlib.suppress(ServerError):
+                await answers.commit()
+
+    async def _work_until_stopped(self, store: AsyncStore, foreign: ForeignJobs, deliverer: Deliverer,
+                                  intakes: Intakes, answers: Answers) -> int:  # fmt: skip
+        berth, settings = self._berth, self._settings
+        check = SuppressionCheck(store)
+        mail = MailJobs(deliverer, settings, answers, check)
+        flights = Flights(self._concurrency, intakes.reserved(self._concurrency))
+        finishing = Finishing(store, berth.name, settings.delivery.keep_delivered_s)
+        worker = Worker(berth, store, flights, finishing, intakes=intakes, mail=mail, foreign=foreign, check=check)
         heartbeat = Heartbeat(store, berth.name, berth.queues, await self._facts(store), berth.lease_s)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -110,14 +129,13 @@ class _Crew:
         aides = {
             asyncio.create_task(finishing.run(), name="finishing"),
             asyncio.create_task(heartbeat.run(worker), name="heartbeat"),
+            asyncio.create_task(answers.run(), name="answers"),
             asyncio.create_task(listen(store, berth.name, worker), name="commands"),
         }
         try:
             clean = await _with_aides(worker, aides)
         finally:
-            for aide in aides:
-                aide.cancel()
-            await asyncio.wait(aides)
+            await _dismiss(aides)
         if clean:
             with contextlib.suppress(ServerError):
                 await heartbeat.unregister()
@@ -137,6 +155,15 @@ class _Crew:
             "slots": self._concurrency,
             "queuectl": 1,
         }
+
+
+async def _dismiss(aides: set[asyncio.Task[Any]]) -> None:
+    """Cancel until it is heard: a cancellation that meets a time-out inside a client call can be lost there."""
+    pending = aides
+    while pending:
+        for aide in pending:
+            aide.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 async def _with_aides(worker: Worker, aides: set[asyncio.Task[Any]]) -> bool:

@@ -44,6 +44,15 @@ def test_failed_jobs_show_why(cli: Cli, failed_jobs: Callable[[str, int], Sequen
     assert "FileNotFoundError" in cli("job", ids[0]).out
 
 
+@pytest.mark.parametrize("tier", ["overflow", "shed"])
+def test_packed_jobs_are_listed_like_others(cli: Cli, fill: Fill, tier: str) -> None:
+    ids = fill("forum", 5)
+    cli("drain", "forum", "--to", tier, "--yes")
+    shown = cli("jobs", "forum", "--state", tier, "--limit", "2", "--offset", "1")
+    assert [job_id for job_id in ids if job_id in shown.out] == ids[1:3]
+    assert shown.err == f"2 to 3 of 5 {tier} in forum\n"
+
+
 def test_an_empty_list_says_so(cli: Cli, fill: Fill) -> None:
     fill("forum", 1)
     shown = cli("jobs", "forum", "--state", "failed")
@@ -135,7 +144,7 @@ def test_config_check_of_a_good_file(cli: Cli, settings_file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[queues.forum]\nmax_age = 60\n", "unknown key 'queues.forum.max_age'; allowed here: cap, class"),
+        ("[queues.forum]\nmax_age = 60\n", "unknown key 'queues.forum.max_age'; allowed here: burst, cap, class"),
         ("[worker]\ngrace_s = -1\n", "worker.grace_s = -1: Input should be greater than or equal to 0"),
         ("[worker\n", "not valid TOML"),
         ("[queues.forum]\nprovider = 'x'\n", "no such provider; known: default"),

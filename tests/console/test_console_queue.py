@@ -132,7 +132,7 @@ async def test_tab_goes_through_the_states() -> None:
     async with opened() as (app, pilot, link):
         await go(app, pilot, "G", "enter", "tab")
         assert link.pages[-1][:2] == ("forum", "started")
-        assert "JOBS started" in text_of(app, "#jobs-heading")
+        assert "JOBS in flight" in text_of(app, "#jobs-heading")
         assert "claim order" not in text_of(app, "#jobs-heading")
         await go(app, pilot, *["tab"] * 7)
         assert "JOBS queued" in text_of(app, "#jobs-heading")
@@ -152,7 +152,7 @@ async def test_a_job_in_full() -> None:
 
 async def test_a_job_that_is_gone_and_one_that_holds_escape_codes() -> None:
     class OddLink(ScriptedLink):
-        async def job(self, job_id: str) -> JobDetail:
+        async def job(self, job_id: str, queue: str, state: str) -> JobDetail:
             view = JobView(job_id, "forum", "failed", 3.0, 2, "x\x1b[2J", "ValueError: [/b]")
             return JobDetail(view, {"a\x1b": "b\x07"}, "0: PROTO\n1: STOP", "pickle", ("ok [red]",))
 

@@ -14,14 +14,18 @@ from queuectl.console.palette import RegistryCommands
 from queuectl.console.screens.base import ConsoleScreen
 from queuectl.console.screens.fleet import FleetScreen
 from queuectl.console.screens.help import help_lines
+from queuectl.console.screens.jobs import JobsScreen
 from queuectl.console.screens.log import LogScreen
+from queuectl.console.screens.providers import ProvidersScreen
 from queuectl.console.screens.queue import QueueScreen
 from queuectl.console.screens.workers import WorkersScreen
 from queuectl.console.steering import PANELS
 from queuectl.console.view import Look, line_text
 from queuectl.model import UsageError
 
-SCREENS: tuple[type[ConsoleScreen], ...] = (FleetScreen, QueueScreen, WorkersScreen, LogScreen)
+SCREENS: tuple[type[ConsoleScreen], ...] = (
+    FleetScreen, QueueScreen, WorkersScreen, ProvidersScreen, JobsScreen, LogScreen,
+)  # fmt: skip
 IDS = {entry.id for entry in ACTIONS}
 
 
@@ -71,7 +75,7 @@ def test_commands_parse_as_the_registry_spells_them() -> None:
 
 
 def test_a_command_that_is_no_entry_is_refused_with_what_there_is() -> None:
-    with pytest.raises(UsageError, match="no command 'shd'; there are: drain, fleet"):
+    with pytest.raises(UsageError, match="no command 'shd'; there are: delete, drain, fleet"):
         parse("shd forum on", None, [])
 
 

@@ -28,7 +28,18 @@ def walk(scene: Scene) -> Callable[[Pilot[None]], object]:
 @pytest.mark.parametrize("theme", ["queuectl-dark", "queuectl-light"])
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("fleet", (80, 24)), ("fleet", (120, 40)), ("queue", (120, 40)), ("panel", (80, 24)), ("help", (80, 24))],
+    [
+        ("fleet", (80, 24)),
+        ("fleet", (120, 40)),
+        ("queue", (120, 40)),
+        ("panel", (80, 24)),
+        ("help", (80, 24)),
+        ("workers", (120, 40)),
+        ("providers", (120, 40)),
+        ("jobs", (120, 40)),
+        ("jobs", (80, 24)),
+        ("log", (80, 24)),
+    ],
 )
 def test_screen(snap_compare: Callable[..., bool], name: str, size: tuple[int, int], theme: str) -> None:
     assert snap_compare(fixed_app(theme), terminal_size=size, run_before=walk(BY_NAME[name]))

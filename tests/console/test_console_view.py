@@ -71,7 +71,7 @@ def test_a_drowning_queue() -> None:
         "scheduled": "210",
         "deferred": "–",
         "max_age": "4h",
-        "provider": "default",
+        "provider": "ses",
     }
 
 
@@ -218,9 +218,10 @@ def test_header_shows_the_ledgers_residue() -> None:
 
 def test_alert_says_the_worst_first_and_how_much_more_there_is() -> None:
     assert line_text(alert(FRESH, LOOK, 120)) == (
-        " ▲ forum: growing 4.4k/s, will not clear at this rate · shed on by ana@mail-01 · mode lifo by ana@mail-01 · +1 more"
+        " ▲ forum: growing 4.4k/s, will not clear at this rate · shed on by ana@mail-01 · mode lifo by ana@mail-01"
+        " · +1 more"
     )
-    assert line_text(alert(FRESH, LOOK, 70)) == " ▲ forum: growing 4.4k/s, will not clear at this rate · +2 more"
+    assert line_text(alert(FRESH, LOOK, 70)) == " ▲ forum: growing 4.4k/s, will not clear at this rate · +3 more"
 
 
 def test_alert_fits_any_width() -> None:

@@ -13,8 +13,9 @@ from queuectl.console.picture import Picture, sample_of
 from queuectl.console.view import Look, line_text
 from queuectl.console.view.charts import busiest, fleet_plots, markers, queue_plots
 from queuectl.console.view.events import event_lines
+from queuectl.console.view.jobs import jobs_heading
 from queuectl.console.view.log import rows as log_rows
-from queuectl.console.view.queue import figures, jobs_heading, ledger, operations, policy, tiers
+from queuectl.console.view.queue import figures, ledger, operations, policy, tiers
 from queuectl.console.view.workers import pool_of
 from queuectl.console.view.workers import rows as worker_rows
 from queuectl.model import (
@@ -124,6 +125,11 @@ def test_tiers_and_policy_in_force() -> None:
     assert lines[3] == " pause    off   as the policy says"
 
 
+def test_what_automation_decided_says_why() -> None:
+    changed = replace(queue("legacy"), shed=Control(Switch.ON, by="auto", reason="pressure 0.93"))
+    assert line_text(policy(changed, LOOK)[2]) == ' shed     on    by auto  "pressure 0.93"'
+
+
 def test_an_override_without_expiry_says_so() -> None:
     changed = replace(queue("legacy"), pause=Control(Switch.ON, True, None, None, "ben"))
     assert line_text(policy(changed, LOOK)[3]) == " pause    on    by ben, no expiry"
@@ -163,7 +169,7 @@ def test_operations_under_way() -> None:
 
 def test_jobs_heading() -> None:
     assert line_text(jobs_heading(queue("forum"), "queued", 20, 11, LOOK)) == (
-        " JOBS queued 21-31 of 48,112 in claim order, newest first · tab: started"
+        " JOBS queued 21-31 of 48,112 in claim order, newest first · tab: in flight"
     )
     assert line_text(jobs_heading(queue("legacy"), "failed", 0, 0, LOOK)) == " JOBS failed none of 7 · tab: finished"
 

@@ -18,6 +18,7 @@ from queuectl.console.replay_app import ReplayApp, ReplayBar, ReplayCommands
 from queuectl.console.replay_keys import REPLAY_KEYS
 from queuectl.console.replay_link import ReplayLink
 from queuectl.console.view import line_text
+from queuectl.console.widgets.chart import Chart
 from queuectl.record.player import Recording
 from queuectl.record.recorder import Recorder
 from queuectl.settings import Settings
@@ -108,6 +109,13 @@ async def test_the_curves_follow_a_jump_back(tmp_path: Path) -> None:
         assert [sample.at_s - START_S for sample in samples] == list(range(42))
 
 
+async def test_plots_are_drawn_anew_at_once_after_a_jump(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as (app, pilot, _):
+        before = main_screen(app).query_one("#chart-0", Chart).render_line(5).text
+        await press(app, pilot, "right_square_bracket")
+        assert main_screen(app).query_one("#chart-0", Chart).render_line(5).text != before
+
+
 async def test_a_jump_that_leads_nowhere_says_so(tmp_path: Path) -> None:
     async with replaying(tmp_path) as (app, pilot, _):
         await press(app, pilot, "left_square_bracket")
@@ -138,6 +146,21 @@ async def test_the_bar_is_on_every_screen_and_names_every_key(tmp_path: Path) ->
             await press(app, pilot, key)
             assert all(entry.shown in bar_text(app) for entry in REPLAY_KEYS)
             assert not main_screen(app).query_one(KeyBar).display
+            assert not main_screen(app).show_vertical_scrollbar
+
+
+async def test_a_cut_off_recording_is_told(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "cut.qrec") as recorder:
+        for second in range(25):
+            recorder.add(fleet(second))
+    whole = (tmp_path / "cut.qrec").read_bytes()
+    (tmp_path / "cut.qrec").write_bytes(whole[:-50])
+    with Recording(tmp_path / "cut.qrec") as recording:
+        app = ReplayApp(ReplayLink(recording, Clock()), Settings(), zone=UTC)
+        async with app.run_test() as pilot:
+            await settle(app)
+            await pilot.pause()
+            assert any("cut off or damaged" in said for said in toasts(app))
 
 
 async def test_help_begins_with_the_time_line(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ async def test_an_old_leader_changes_nothing(leader: Leader, redis: Redis, redis
             await duty(picture, leader.settings)
         except LeaseLostError:
             refused.append(subject)
-    assert refused == ["promoting scheduled jobs", "shedding", "repair", "staging lists", "operations"]
+    assert refused == ["automation", "promoting scheduled jobs", "shedding", "repair", "staging lists", "operations"]
     assert dump(redis) == before
 
 

@@ -12,6 +12,7 @@ from rq import Queue
 
 from queuectl import MailMessage, Outbox
 from queuectl.console.store_link import StoreLink, open_link
+from queuectl.mail.templates import make_template
 from queuectl.model import Direction, Drain, RefusedError, SetDirection, Target
 from queuectl.settings import Settings
 
@@ -85,3 +86,23 @@ async def test_the_second_of_two_operators_is_told(redis_url: str, link: StoreLi
     await other.close()
     with pytest.raises(RefusedError, match=r"forum changed meanwhile: ben@\S+ drain .* \"make room\" \(#1\)"):
         await link.commit(shown, reason="", typed="")
+
+
+async def test_jobs_of_every_list_and_a_sample_are_read(link: StoreLink, redis: Redis, redis_url: str) -> None:
+    template = make_template("Hello {{ name }}", "Dear {{ name }}, write to us@example.org")
+    with Outbox(redis_url) as outbox:
+        outbox.store_template(template)
+        for number in range(4):
+            message = MailMessage(to=f"u{number}@example.org", template=template.template_id, params={"name": "Ada"})
+            outbox.enqueue("forum", message)
+    await link.fleet()
+    await link.commit(await link.preview(Drain("forum", Target.OVERFLOW, limit=2)), reason="", typed="")
+    while len(packed := await link.jobs("forum", "overflow", 0, 5)) < 2:
+        await link.fleet()
+        await asyncio.sleep(0.1)
+    waiting = await link.jobs("forum", "queued", 0, 5)
+    for job in (packed[0], waiting[0]):
+        detail = await link.job(job.job_id, "forum", job.state)
+        assert detail.text == "Dear Ada, write to u…@example.org"
+    samples = await link.samples("forum")
+    assert (samples.depth, [job.domain for job in samples.waiting]) == (2, ["example.org"] * 2)

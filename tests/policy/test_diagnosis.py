@@ -100,6 +100,11 @@ def test_condition(facts: dict[str, Any], word: Condition) -> None:
         ({"ledger": Ledger(residue=-12, state=LedgerState.RESIDUE)}, "ledger: 12 too many", Severity.BAD),
         ({"shed": Control(Switch.ON, True, by="ana")}, "shed on by ana", Severity.INFO),
         ({"direction": Control("lifo", True)}, "mode lifo", Severity.INFO),
+        (
+            {"shed": Control(Switch.ON, by="auto", reason="pressure 0.93")},
+            "shed on by itself: pressure 0.93",
+            Severity.WARN,
+        ),
     ],
 )
 def test_findings_on_a_queue(facts: dict[str, Any], text: str, severity: Severity) -> None:

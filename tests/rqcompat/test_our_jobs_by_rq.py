@@ -147,12 +147,12 @@ def test_rq_reads_our_records(send, redis: Redis, redis_url: str):
 
 
 def test_requeue_of_what_our_worker_failed(send, sink: Sink, redis: Redis, redis_url: str):
-    sink.refuse["ana@example.org"] = "550 5.1.1 no such user"
+    sink.refuse["ana@example.org"] = "550 5.2.1 mailbox disabled"
     (job_id,) = send("ana@example.org")
     burst(redis_url, "mail", settings=mail_settings(sink.port))
     job = Job.fetch(job_id, connection=redis, serializer="json")
     assert job.get_status() is JobStatus.FAILED
-    assert "550 5.1.1 no such user" in job.latest_result().exc_string
+    assert "550 5.2.1 mailbox disabled" in job.latest_result().exc_string
     sink.refuse.clear()
     Queue("mail", connection=redis, serializer="json").failed_job_registry.requeue(job_id)
     burst(redis_url, "mail", settings=mail_settings(sink.port))

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -24,6 +24,7 @@ class Sink:
     texts: list[str] = field(default_factory=list)
     refuse: dict[str, str] = field(default_factory=dict)
     waiting: int = 0
+    on_taken: Callable[[], None] = lambda: None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(init=False)
 
@@ -40,6 +41,7 @@ class Sink:
         finally:
             self.waiting -= 1
         self.taken[envelope.rcpt_tos[0]] += 1
+        self.on_taken()
         self.texts.append(envelope.content.decode())
         return "250 2.0.0 kept"
 

@@ -94,6 +94,13 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         """The queue that actions are about; empty: none."""
         return ""
 
+    def copied(self) -> str:
+        """What the copy key takes; empty: nothing is selected."""
+        return self.selected_queue() or self.table().cursor_key or ""
+
+    def do_pane(self) -> None:
+        """Most screens have only one."""
+
     def alert_line(self, picture: Picture) -> Line:
         return alert(picture, self.look, self.size.width)
 

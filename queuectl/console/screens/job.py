@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 
 def job_lines(detail: JobDetail, look: Look) -> list[Line]:
-    """Facts, then fields, body and results."""
+    """Facts, then the mail's text, fields, body and results."""
     view, signs = detail.view, look.signs
     facts = [("queue", view.queue), ("state", view.state), ("age", words.age(view.age_s, signs)),
              ("attempts", str(view.attempts)), ("what", view.summary), ("error", view.error)]  # fmt: skip
     lines = [_fact(name, value, look) for name, value in facts if value]
+    if detail.text:
+        lines += [(), (Span("text", "title", bold=True),), *_text(detail.text, look)]
     lines += [(), (Span("fields", "title", bold=True),)]
     lines += [_fact(name, value, look) for name, value in sorted(detail.fields.items())]
     lines += [(), (Span(f"body ({detail.encoding})", "title", bold=True),)]

@@ -70,6 +70,3 @@ class LogScreen(ConsoleScreen):
             self.console.tell(f"{entry.number} cannot be undone{by}")
         else:
             self.console.run_worker(self.console.steering.undo(entry.number), group="undo")
-
-    def do_pane(self) -> None:
-        """There is only one."""

@@ -1,28 +1,29 @@
-"""One queue: large figures, where its messages are, what is in force, its plots, its jobs in claim order."""
+"""One queue: large figures, tiers, what is in force, plots, why jobs failed, ages, and its jobs in claim order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual import on, work
+from textual import work
 from textual.containers import Horizontal
 from textual.widget import Widget
 
 from queuectl.console.bars import Lines
 from queuectl.console.figures import Figures
 from queuectl.console.picture import Picture
-from queuectl.console.screens.base import ConsoleScreen, RowTable
+from queuectl.console.screens.base import RowTable
 from queuectl.console.screens.fleet import CHART_EVERY_S, draw_plot
-from queuectl.console.screens.job import JobScreen
+from queuectl.console.screens.job_pages import JobPages
 from queuectl.console.view import queue as view
 from queuectl.console.view.charts import queue_plots
 from queuectl.console.view.events import event_line
 from queuectl.console.view.header import findings_line
+from queuectl.console.view.insight import age_lines, error_lines
+from queuectl.console.view.jobs import JOB_COLUMNS, jobs_heading
 from queuectl.console.view.layout import WIDE_COLUMNS
 from queuectl.console.view.look import Line, Span, cut
 from queuectl.console.widgets.chart import Chart
-from queuectl.console.widgets.table import LiveTable
-from queuectl.model import FleetState, JobView, QueuectlError, QueueState
+from queuectl.model import FleetState, QueuectlError, QueueSamples, QueueState
 from queuectl.policy.diagnosis import queue_findings
 
 EVENTS = 2
@@ -30,9 +31,14 @@ CHART_ROWS = 9
 TALL_ROWS = 34
 """From here on there is room for plots and large digits."""
 MEDIUM_ROWS = 22
+INSIGHT_ROWS = 6
+INSIGHT_FROM_ROWS = 40
+AGE_COLUMNS = 71
+SAMPLE_EVERY_S = 10.0
+"""A sample is some hundred kilobytes from the server; what it shows moves slowly."""
 
 
-class QueueScreen(ConsoleScreen):
+class QueueScreen(JobPages):
     """Everything about the chosen queue."""
 
     CSS_PATH = "queue.tcss"
@@ -40,22 +46,14 @@ class QueueScreen(ConsoleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._queue = ""
-        self._state = view.STATES[0]
-        self._jobs: list[JobView] = []
-        self._first = 0
-        self._jobs_failure = ""
         self._charted_s = -CHART_EVERY_S
+        self._sampled_s = -SAMPLE_EVERY_S
+        self._samples: QueueSamples | None = None
 
-    def choose(self, name: str) -> None:
-        """Which queue the screen is about."""
+    def choose(self, name: str, state: str = "") -> None:
         if name != self._queue:
-            self._queue, self._state = name, view.STATES[0]
-            self._forget_jobs()
-            self._charted_s = -CHART_EVERY_S
-
-    def selected_queue(self) -> str:
-        return self._queue
+            self._charted_s, self._sampled_s, self._samples = -CHART_EVERY_S, -SAMPLE_EVERY_S, None
+        super().choose(name, state)
 
     def body(self) -> Iterable[Widget]:
         ascii_only = self.look.signs.ascii
@@ -63,12 +61,13 @@ class QueueScreen(ConsoleScreen):
         yield Lines(id="facts")
         charts = [Chart(id=f"chart-{index}", clock=True, zone=self.look.zone, ascii=ascii_only) for index in range(3)]
         yield Horizontal(*charts, id="charts", classes="fades")
+        yield Horizontal(Lines(id="errors"), Lines(id="ages"), id="insight", classes="fades")
         yield Lines(id="queue-events", classes="fades")
         yield Lines(id="jobs-heading")
-        yield RowTable(view.JOB_COLUMNS, id="jobs", empty="no jobs here", ascii=ascii_only)
+        yield RowTable(JOB_COLUMNS, id="jobs", empty="no jobs here", ascii=ascii_only)
 
     def alert_line(self, picture: Picture) -> Line:
-        queue = self._state_of(picture)
+        queue = self.state_of(picture)
         if queue is None or picture.failure:
             return super().alert_line(picture)
         findings = tuple(sorted(queue_findings(queue), key=lambda finding: -finding.severity))
@@ -76,11 +75,8 @@ class QueueScreen(ConsoleScreen):
             return findings_line(findings, self.look, self.size.width)
         return (Span(f" {self.look.signs.ok} ", "ok"), Span(queue.name, "ok", bold=True), Span(" is flowing"))
 
-    def _state_of(self, picture: Picture) -> QueueState | None:
-        return picture.fleet.queue(self._queue) if picture.fleet else None
-
     def paint(self, picture: Picture) -> None:
-        queue, fleet = self._state_of(picture), picture.fleet
+        queue, fleet = self.state_of(picture), picture.fleet
         if fleet is None:
             return
         self._divide()
@@ -91,9 +87,14 @@ class QueueScreen(ConsoleScreen):
         self.query_one("#facts", Lines).show(self._facts(queue, picture, fleet.taken_at_s))
         self.query_one("#queue-events", Lines).show(self._events(fleet))
         self._paint_charts(picture, fleet)
-        self._show_jobs(queue, dim=picture.stale)
-        if not picture.stale:
-            self._fetch_jobs()
+        self._paint_insight(picture)
+        self.paint_jobs(queue, picture)
+
+    def show_heading(self, queue: QueueState) -> None:
+        heading = jobs_heading(queue, self._state, self._first, len(self._jobs), self.look)
+        if self._failure:
+            heading = (*heading, Span(f"{self.look.dot}{self._failure}", "bad"))
+        self.query_one("#jobs-heading", Lines).show([cut(heading, self.size.width, self.look)])
 
     def _divide(self) -> None:
         rows, columns = self.size.height, self.size.width
@@ -104,6 +105,13 @@ class QueueScreen(ConsoleScreen):
         for index, chart in enumerate(self.query(Chart)):
             chart.display = index < (3 if columns >= WIDE_COLUMNS else 1)
         self.query_one("#queue-events", Lines).display = rows >= TALL_ROWS
+        insight = self.query_one("#insight", Horizontal)
+        insight.display = rows >= INSIGHT_FROM_ROWS and columns >= WIDE_COLUMNS
+        insight.styles.height = self._insight_rows
+
+    @property
+    def _insight_rows(self) -> int:
+        return INSIGHT_ROWS if self.size.height < 50 else INSIGHT_ROWS + 4
 
     def _facts(self, queue: QueueState, picture: Picture, now_s: float) -> list[Line]:
         look = self.look
@@ -126,97 +134,30 @@ class QueueScreen(ConsoleScreen):
             if chart.display:
                 draw_plot(chart, plot, fleet, self._queue)
 
-    # Jobs: one page, as many as can be seen, fetched anew with every picture.
+    # What a sample of the queue's jobs tells, read anew now and then.
 
-    def _forget_jobs(self) -> None:
-        self._jobs, self._first, self._jobs_failure = [], 0, ""
-
-    @work(exclusive=True, group="jobs")
-    async def _fetch_jobs(self) -> None:
-        wanted = (self._queue, self._state, self._first)
-        try:
-            jobs = await self.console.link.jobs(*wanted, self.page_rows)
-            failure = ""
-        except QueuectlError as error:
-            jobs, failure = self._jobs, str(error)
-        if wanted != (self._queue, self._state, self._first) or not self.is_mounted:
+    def _paint_insight(self, picture: Picture) -> None:
+        if not self.query_one("#insight", Horizontal).display:
             return
-        if not jobs and self._first:
-            self._first = max(0, self._first - self.page_rows)
-            self._fetch_jobs()
-            return
-        self._jobs, self._jobs_failure = jobs, failure
-        picture = self.console.picture()
-        queue = self._state_of(picture)
-        if queue is not None:
-            self._show_jobs(queue, dim=picture.stale)
+        now_s = self.console.monotonic()
+        if not picture.stale and now_s - self._sampled_s >= SAMPLE_EVERY_S:
+            self._sampled_s = now_s
+            self._sample(self._queue)
+        self._show_samples()
 
-    def _show_jobs(self, queue: QueueState, *, dim: bool) -> None:
-        heading = view.jobs_heading(queue, self._state, self._first, len(self._jobs), self.look)
-        if self._jobs_failure:
-            heading = (*heading, Span(f"{self.look.dot}{self._jobs_failure}", "bad"))
-        self.query_one("#jobs-heading", Lines).show([cut(heading, self.size.width, self.look)])
-        unique = {job.job_id: index for index, job in reversed(list(enumerate(self._jobs)))}
-        rows = [view.job_row(job, self._first + index + 1, self.look, dim=dim)
-                for index, job in enumerate(self._jobs) if unique[job.job_id] == index]  # fmt: skip
-        self.table().set_rows(rows)
-
-    def _turn_to(self, first: int) -> None:
-        first = max(0, first)
-        if first != self._first:
-            self._first = first
-            self._fetch_jobs()
-
-    def _at(self, index: int) -> bool:
-        """Whether the cursor stands on the page's first (0) or last (-1) job."""
-        return not self._jobs or self.table().cursor_key == self._jobs[index].job_id
-
-    def do_down(self) -> None:
-        if self._at(-1) and len(self._jobs) >= self.page_rows:
-            self._turn_to(self._first + 1)
-        super().do_down()
-
-    def do_up(self) -> None:
-        if self._at(0):
-            self._turn_to(self._first - 1)
-        super().do_up()
-
-    def do_page_down(self) -> None:
-        if len(self._jobs) >= self.page_rows:
-            self._turn_to(self._first + self.page_rows)
-
-    def do_page_up(self) -> None:
-        self._turn_to(self._first - self.page_rows)
-
-    def do_first(self) -> None:
-        self._turn_to(0)
-        super().do_first()
-
-    def do_last(self) -> None:
-        queue = self._state_of(self.console.picture())
-        if queue is not None and self._state == "queued":
-            self._turn_to(queue.depth - self.page_rows)
-        super().do_last()
-
-    def do_pane(self) -> None:
-        self._state = view.STATES[(view.STATES.index(self._state) + 1) % len(view.STATES)]
-        self._forget_jobs()
-        self.console.paint()
-
-    @on(LiveTable.RowSelected)
-    def _chosen(self) -> None:
-        self.do_open()
-
-    def do_open(self) -> None:
-        key = self.table().cursor_key
-        if key is not None:
-            self._open(key)
-
-    @work(exclusive=True, group="job")
-    async def _open(self, job_id: str) -> None:
+    @work(exclusive=True, group="samples")
+    async def _sample(self, queue: str) -> None:
+        """What cannot be read now is tried again in its time: the alert line says that the server is away."""
         try:
-            detail = await self.console.link.job(job_id)
-        except QueuectlError as error:
-            self.console.tell(str(error), severity="error")
-        else:
-            await self.console.push_screen(JobScreen(detail))
+            samples = await self.console.link.samples(queue)
+        except QueuectlError:
+            return
+        if queue == self._queue and self.is_mounted:
+            self._samples = samples
+            self._show_samples()
+
+    def _show_samples(self) -> None:
+        rows, columns = self._insight_rows, self.size.width - AGE_COLUMNS
+        samples = self._samples
+        self.query_one("#errors", Lines).show(error_lines(samples, rows, columns, self.look) if samples else [])
+        self.query_one("#ages", Lines).show(age_lines(samples, rows, AGE_COLUMNS, self.look) if samples else [])

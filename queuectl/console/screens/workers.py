@@ -43,6 +43,3 @@ class WorkersScreen(ConsoleScreen):
     def do_open(self) -> None:
         """Enter on a worker or pool: scale it."""
         self.console.steer("scale")
-
-    def do_pane(self) -> None:
-        """There is only one."""

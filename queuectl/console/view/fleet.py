@@ -113,8 +113,8 @@ def _tone(word: Condition) -> str:
 
 
 def _control(control: Control, value: str) -> str:
-    """An operator's override carries an `o`."""
-    return f"{value} o" if control.overridden else value
+    """An operator's override carries an `o`, what automation decided an `a`."""
+    return f"{value} o" if control.overridden else f"{value} a" if control.automatic else value
 
 
 def _changed(control: Control) -> str:

@@ -49,6 +49,8 @@ def header(
 def short_address(address: str) -> str:
     """What tells this server from another, in few cells: host, port and database, or the end of a socket's path."""
     scheme, _, rest = address.partition("://")
+    if scheme == "recording":
+        return f"recording {rest}"
     if scheme == "unix":
         return f"unix {'/'.join(rest.partition('?')[0].rsplit('/', 2)[-2:])}"
     secure = " tls" if scheme == "rediss" else ""

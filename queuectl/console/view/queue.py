@@ -8,21 +8,8 @@ from dataclasses import dataclass
 from queuectl.console import words
 from queuectl.console.view.fleet import eta
 from queuectl.console.view.look import TONES, Line, Look, Span
-from queuectl.console.widgets.table import Cell, Column, Row
-from queuectl.model import Control, JobView, LedgerState, Operation, QueueState
+from queuectl.model import Control, LedgerState, Operation, QueueState
 from queuectl.policy.diagnosis import condition
-
-JOB_COLUMNS: tuple[Column, ...] = (
-    Column("place", "#", 9, "right", 1),
-    Column("age", "AGE", 7, "right", 0),
-    Column("tries", "TRIES", 5, "right", 3),
-    Column("what", "WHAT", 30, "left", 0, True),
-    Column("job", "JOB", 22, "left", 2),
-    Column("error", "ERROR", 24, "left", 4),
-)
-
-STATES = ("queued", "started", "scheduled", "deferred", "failed", "finished", "overflow", "shed")
-"""Job lists of the queue screen; tab goes through them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +87,11 @@ def control(name: str, value: Control, look: Look) -> Line:
     signs = look.signs
     shown = value.value.upper() if name == "mode" else value.value
     spans = [Span(f" {name:<8} ", "muted"), Span(f"{shown:<5}", "accent" if value.overridden else "", bold=True)]
-    if not value.overridden:
+    if not value.overridden and not value.automatic:
         return (*spans, Span(" as the policy says", "muted"))
     since = f" since {words.clock_short(value.since_s, look.zone)}" if value.since_s else ""
-    until = f" until {words.clock_short(value.until_s, look.zone)}" if value.until_s else ", no expiry"
+    forever = "" if value.automatic else ", no expiry"
+    until = f" until {words.clock_short(value.until_s, look.zone)}" if value.until_s else forever
     why = f'  "{words.plain(value.reason, signs)}"' if value.reason else ""
     return (*spans, Span(f" by {words.plain(value.by, signs)}{since}{until}"), Span(why, "muted"))
 
@@ -154,32 +142,3 @@ def operations(running: Sequence[Operation], now_s: float, look: Look) -> list[L
         note = f"{look.dot}{words.plain(operation.note, look.signs)}" if operation.note else ""
         lines.append((Span(" running  ", "muted"), Span(text, "info", bold=True), Span(note, "muted")))
     return lines
-
-
-def job_row(job: JobView, place: int, look: Look, *, dim: bool = False) -> Row:
-    """One job; `place` counts from 1 in claim order."""
-    signs = look.signs
-    cells = {
-        "place": Cell(f"{place:,}", "muted", False),
-        "age": Cell(words.age(job.age_s, signs), "", False),
-        "tries": Cell(str(job.attempts), "warn" if job.attempts else "muted", False),
-        "what": Cell(words.plain(job.summary, signs), "", False),
-        "job": Cell(words.plain(job.job_id, signs), "muted", False),
-        "error": Cell(words.plain(job.error, signs), "bad", False),
-    }
-    return Row(job.job_id, cells, dim)
-
-
-def jobs_heading(queue: QueueState, state: str, first: int, shown: int, look: Look) -> Line:
-    """Which list this is, and which part of it is in sight."""
-    total = {"queued": queue.depth, "started": queue.in_flight, "scheduled": queue.scheduled,
-             "deferred": queue.deferred, "failed": queue.failed, "finished": queue.finished, "overflow": queue.overflow,
-             "shed": queue.shed_stored}[state]  # fmt: skip
-    order = (
-        f" in claim order, {'newest' if queue.direction.value == 'lifo' else 'oldest'} first"
-        if state == "queued"
-        else ""
-    )
-    part = f" {first + 1:,}-{first + shown:,} of {total:,}" if shown else f" none of {total:,}" if total else ""
-    return (Span(f" JOBS {state}", "title", bold=True), Span(f"{part}{order}", "muted"),
-            Span(f"{look.dot}tab: {STATES[(STATES.index(state) + 1) % len(STATES)]}", "muted"))  # fmt: skip

@@ -129,6 +129,11 @@ class LiveTable(Widget, can_focus=True):
         return self._rows[self._cursor].key if self._rows else None
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The rows' keys in order."""
+        return tuple(self._index)
+
+    @property
     def marked(self) -> frozenset[str]:
         """Keys of marked rows, also of those that went out of the table since: count anew before acting on them."""
         return self._marked
@@ -345,6 +350,11 @@ class LiveTable(Widget, can_focus=True):
         if step != layout.step:
             self._step = step
             self._restructure()
+
+    def toggle_marks(self) -> None:
+        """Mark every row, or take the marks of these rows away when all of them have one."""
+        keys = frozenset(self._index)
+        self._set_marked(self._marked - keys if keys <= self._marked else self._marked | keys)
 
     def action_mark(self) -> None:
         if (key := self.cursor_key) is not None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from queuectl.model import Policy, QueueState, UsageError
+from queuectl.model import AUTOMATION, Policy, QueueState, UsageError
 from queuectl.policy.forecast import Flow, eta_s
 from queuectl.policy.rates import Rates
 from queuectl.settings import Settings
 from queuectl.store import keys, series
 from queuectl.store.client import Steps, ask, command, script
 from queuectl.store.decode import queue_state, worker_state
+from queuectl.store.reader import READ
 from queuectl.store.scripts import load
 
-READ = load("read_queue")
 COUNT_OLDER = load("count_older")
 
 
@@ -83,8 +83,9 @@ def policy_fields(policy: Policy) -> tuple[str, ...]:
         "max_age_s": f"{policy.max_age_s:g}",
         "target_wait_s": f"{policy.target_wait_s:g}",
         "cap": str(policy.cap),
-        "direction": policy.direction.value,
-        "shed": policy.shed.value,
+        "direction": AUTOMATION if policy.direction_auto else policy.direction.value,
+        "shed": AUTOMATION if policy.shed_auto else policy.shed.value,
+        "objective": policy.objective.value,
         "provider": policy.provider,
     }
     return tuple(part for pair in stored.items() for part in pair)

@@ -58,10 +58,11 @@ def _retry(action: RetryFailed) -> Steps[str]:
         requeued, _ = yield from ask(
             script(
                 RETRY,
-                (keys.registry("failed", action.queue), keys.queue(action.queue), keys.QUEUES),
+                (keys.registry("failed", action.queue), keys.queue(action.queue), keys.QUEUES,
+                 keys.order(action.queue), keys.registry("deferred", action.queue)),
                 (action.queue, *batch),
             )
-        )
+        )  # fmt: skip
         done += requeued
     return f"{done:,} failed messages of {action.queue} are queued again"
 
@@ -70,7 +71,7 @@ def _delete(action: DeleteFailed) -> Steps[str]:
     done = 0
     for batch in (yield from _batches(action)):
         done += yield from ask(
-            script(DELETE, (keys.registry("failed", action.queue), keys.ledger(action.queue)), batch)
+            script(DELETE, (keys.registry("failed", action.queue), keys.ledger(action.queue)), (action.queue, *batch))
         )
     return f"{done:,} failed messages of {action.queue} are deleted"
 

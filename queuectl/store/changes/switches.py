@@ -9,7 +9,7 @@ from queuectl.store import keys
 from queuectl.store.changes.change import Change
 from queuectl.store.changes.facts import Facts, count_older, eta_words, humane_s, of_queue
 from queuectl.store.client import Steps, ask, command
-from queuectl.store.decode import control_of, pool_state, text_map, worker_state
+from queuectl.store.decode import automatic_of, control_of, pool_state, text_map, worker_state
 
 ControlAction = SetShed | SetDirection | SetPause
 _PARTS = ("", "_until", "_by", "_reason", "_since", "_cause")
@@ -22,9 +22,15 @@ def of_control(action: ControlAction, settings: Settings) -> Steps[Change]:
     facts = yield from of_queue(action.queue, settings)
     what, verb = _WHAT[type(action)]
     stored = text_map((yield from ask(command("HGETALL", keys.control(action.queue)))))
-    standing = {"shed": facts.queue.policy.shed, "direction": facts.queue.policy.direction, "pause": Switch.OFF}[what]
-    now = control_of(stored, what, standing, facts.now_s)
-    wanted = standing.value if action.value is None else action.value.value
+    policy = facts.queue.policy
+    standing, automatic = {
+        "shed": (policy.shed.value, policy.shed_auto),
+        "direction": (policy.direction.value, policy.direction_auto),
+        "pause": (Switch.OFF.value, False),
+    }[what]
+    now = control_of(stored, what, standing, facts.now_s, automatic=automatic)
+    auto = automatic_of(stored, what, standing).value if automatic else standing
+    wanted = auto if action.value is None else action.value.value
     effects, forecast, affected = yield from _consequences(action, facts, wanted)
     same = now.value == wanted and now.overridden == (action.value is not None) and action.for_s is None
     preview = Preview(
@@ -73,7 +79,7 @@ def _override_fields(what: str, value: str | None, for_s: float | None, now_s: f
 
 def _headline(action: ControlAction, wanted: str, now: str) -> str:
     limit = f" for {humane_s(action.for_s)}" if action.for_s else ""
-    auto = " (auto: the policy's value)" if action.value is None else ""
+    auto = " (auto)" if action.value is None else ""
     match action:
         case SetShed():
             return f"Shedding of {action.queue}: {now} → {wanted}{auto}{limit}"

@@ -58,7 +58,13 @@ def drain(action: Drain, settings: Settings) -> Steps[Change]:
         after=f"{affected:,} to {target}",
         fields={"last_action": "@cause"},
         expected_version=str(facts.queue.version),
-        payload={"kind": "drain", "target": target, "tier": target if target in RESERVED else "", "op": op_id},
+        payload={
+            "kind": "drain",
+            "target": target,
+            "tier": target if target in RESERVED else "",
+            "end": plan.end,
+            "op": op_id,
+        },
         operation=tuple(operations.fields_of(plan)),
         operation_id=op_id,
     )

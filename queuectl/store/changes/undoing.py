@@ -93,11 +93,9 @@ def _undo_drain(action: Undo, entry: AuditEntry, payload: dict[str, Any], settin
     tier = payload["tier"]
     op_id = secrets.token_hex(5)
     if tier:
-        to_head = yield from tiers.took_from_head(entry.scope, Tier(tier), entry.number)
-        fields = _refill_fields(entry, Tier(tier), "head" if to_head else "tail", after=payload["op"])
+        fields = _refill_fields(entry, Tier(tier), payload["end"], after=payload["op"])
     else:
-        back = yield from of_queue(payload["target"], settings)
-        fields = _move_back_fields(entry, payload, back.queue.depth)
+        fields = _move_back_fields(entry, payload)
     preview = Preview(
         action=action,
         headline=f"Undo #{entry.number}: bring {moved:,} messages back to {entry.scope} from {payload['target']}",
@@ -130,6 +128,6 @@ def _refill_fields(entry: AuditEntry, tier: Tier, end: str, after: str = "") -> 
     return tuple(operations.fields_of(operations.Plan(view, end, stops=after)))
 
 
-def _move_back_fields(entry: AuditEntry, payload: dict[str, Any], depth: int) -> tuple[str, ...]:
-    view = Operation(op_id="", kind="drain", queue=payload["target"], target=entry.scope, limit=depth)
+def _move_back_fields(entry: AuditEntry, payload: dict[str, Any]) -> tuple[str, ...]:
+    view = Operation(op_id="", kind="drain", queue=payload["target"], target=entry.scope)
     return tuple(operations.fields_of(operations.Plan(view, "head", marked_by=payload["op"], stops=payload["op"])))

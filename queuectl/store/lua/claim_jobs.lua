@@ -1,14 +1,18 @@
 -- Claims up to N jobs over several queues in order, with every effect RQ's own tools look for.
 -- KEYS: 1 worker hash, 2 worker's executions set
--- ARGV: 1 worker name, 2 jobs wanted, 3 lease (s), 4 execution id prefix (unique a call), 5 now accepted ids' prefix of
---       our own messages, then 2 a queue: name, most jobs from it
--- Returns: {suspended (1/0), job, job, ...}; job = {queue, id, execution id, data ('' for foreign jobs), age (s),
---          attempts, ordering key, losses}
+-- ARGV: 1 worker name, 2 jobs wanted, 3 lease (s), 4 execution id prefix (unique a call), 5 id prefix of our own
+--       messages, 6 most jobs from queues that share slots, 7 global rate (/s; 0 none), 8 its burst, then a queue:
+--       name, most jobs from it, most of our own messages (-1: as many), shares slots (1 or ''), rate, burst, number of routes; and a route: provider, rate,
+--       burst, adaptive (1 or '')
+-- Returns: {suspended (1/0), seconds until a limit that held jobs back gives way ('' none did), suppressing (1/0), job,
+--          job, ...}; job = {queue, id, execution id, data ('' for foreign jobs), age (s), attempts, ordering key,
+--          losses, provider, probe ('1' or '')}
 -- @include clock
 -- @include age
 -- @include control
 -- @include push
-if redis.call('EXISTS', '@RQ@:suspended') == 1 then return {1} end
+-- @include rate
+if redis.call('EXISTS', '@RQ@:suspended') == 1 then return {1, '', 0} end
 local worker, wanted, lease, prefix, ours = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local deadline = string.format('%.3f', now + lease)
 local claimed, members, looked_at = {}, {}, 0
@@ -33,15 +37,30 @@ local function begin(name, id, execution)
   return member
 end
 
-local function claim_from(name, most)
+-- How many of the next ids to take, so that at most `tokens` of them are our own messages: stock jobs need none.
+local function leading(key, pop, most, tokens)
+  if tokens >= most then return most end
+  local first = pop == 'LPOP' and 0 or -most
+  local ids = redis.call('LRANGE', key, first, first + most - 1)
+  for count = 1, #ids do
+    local id = ids[pop == 'LPOP' and count or #ids + 1 - count]
+    if string.sub(id, 1, #ours) == ours then tokens = tokens - 1 end
+    if tokens < 0 then return count - 1 end
+  end
+  return #ids
+end
+
+-- `tokens`: most of our own messages. Returns how many of those it took.
+local function claim_from(name, most, tokens, provider)
   local control = read_control(name)
-  if control.pause == 'on' then return end
+  if control.pause == 'on' then return 0 end
   local key = '@RQ@:queue:' .. name
   local pop = (control.direction == 'lifo' and not control.assist) and 'RPOP' or 'LPOP'
   local wip, staged, waits = {}, {}, {}
-  local vanished, adopted, taken = 0, 0, 0
+  local vanished, adopted, taken, sent = 0, 0, 0, 0
   while taken < most and looked_at < 1000 do
-    local ids = redis.call(pop, key, math.min(most - taken, 1000 - looked_at))
+    local next_ones = leading(key, pop, math.min(most - taken, 1000 - looked_at), tokens - sent)
+    local ids = next_ones > 0 and redis.call(pop, key, next_ones)
     if not ids or #ids == 0 then break end
     for _, id in ipairs(ids) do
       looked_at = looked_at + 1
@@ -60,6 +79,7 @@ local function claim_from(name, most)
         wip[#wip + 1] = member
         members[#members + 1] = member
         local own = string.sub(id, 1, #ours) == ours
+        if own then sent = sent + 1 end
         if not own and not record[8] then
           redis.call('HSET', job_key, 'adopted', '1')
           adopted = adopted + 1
@@ -71,7 +91,8 @@ local function claim_from(name, most)
           waits[bucket] = (waits[bucket] or 0) + 1
         end
         claimed[#claimed + 1] = {name, id, execution, own and record[1] or '', string.format('%.3f', now - born),
-          record[4] or '', record[6] or '', record[7] or '0'}
+          record[4] or '', record[6] or '', record[7] or '0',
+          own and provider and provider.name or '', own and provider and provider.state == 'probe' and '1' or ''}
       end
     end
   end
@@ -85,15 +106,58 @@ local function claim_from(name, most)
   if adopted > 0 then redis.call('HINCRBY', ledger, 'adopted', adopted) end
   if taken > 0 then redis.call('HINCRBY', ledger, 'claimed', taken) end
   for bucket, count in pairs(waits) do redis.call('HINCRBY', '@OURS@:waits:' .. name, bucket, count) end
+  return sent
 end
 
-for position = 6, #ARGV, 2 do
-  if #claimed >= wanted or looked_at >= 1000 then break end
-  claim_from(ARGV[position], math.min(tonumber(ARGV[position + 1]), wanted - #claimed))
+local shared, shortest_wait = tonumber(ARGV[6]), math.huge
+local everything = limit_of('@OURS@:rate:global', ARGV[7], ARGV[8])
+
+-- Takes within every limit that applies, all of them or none a message; a limit is charged for what was taken only.
+local function claim_within(name, most, own_most, limits, provider)
+  local tokens = own_most
+  for _, limit in ipairs(limits) do tokens = math.min(tokens, tokens_of(limit)) end
+  local state = provider and provider.state
+  if state == 'suspended' then tokens = 0 elseif state == 'probe' then tokens = math.min(tokens, 1) end
+  local sent = claim_from(name, most, tokens, provider)
+  if sent > 0 then
+    for _, limit in ipairs(limits) do spend(limit, sent) end
+    if provider then use_provider(provider, sent) end
+  end
+  if tokens < most and tokens < own_most and sent == tokens and (state or 'open') == 'open' and redis.call('LLEN', '@RQ@:queue:' .. name) > 0 then
+    local wait = 0
+    for _, limit in ipairs(limits) do
+      wait = math.max(wait, wait_for(limit, math.min(most, math.max(1, math.floor(limit.burst / 2)))))
+    end
+    shortest_wait = math.min(shortest_wait, wait)
+  end
+end
+
+local position = 9
+while position <= #ARGV do
+  local name, own_most, before, provider = ARGV[position], tonumber(ARGV[position + 2]), #claimed, nil
+  local shares = ARGV[position + 3] == '1'
+  local most = math.min(tonumber(ARGV[position + 1]), wanted - before, shares and shared or wanted)
+  local limits = {everything, limit_of('@OURS@:rate:queue:' .. name, ARGV[position + 4], ARGV[position + 5])}
+  local routes = tonumber(ARGV[position + 6])
+  position = position + 7
+  for _ = 1, routes do
+    if not provider or provider.state == 'suspended' then
+      provider = provider_of(ARGV[position], ARGV[position + 1], ARGV[position + 2], ARGV[position + 3])
+    end
+    position = position + 4
+  end
+  if provider then limits[3] = provider.limit end
+  if most > 0 and looked_at < 1000 then
+    claim_within(name, most, own_most < 0 and math.huge or own_most, limits, provider)
+    if shares then shared = shared - (#claimed - before) end
+  end
 end
 if #members > 0 then
   push_all('SADD', KEYS[2], members)
   redis.call('EXPIRE', KEYS[2], 86400)
-  redis.call('HSET', KEYS[1], 'state', 'busy')
+  if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'state', 'busy') end
+  -- A worker that was taken for dead claims on before it registers again: repair must find it should it die now.
+  redis.call('ZADD', '@OURS@:workers', 'NX', now, worker)
 end
-return {0, unpack(claimed)}
+local wait = shortest_wait < math.huge and string.format('%.4f', shortest_wait) or ''
+return {0, wait, redis.call('EXISTS', '@OURS@:suppressed'), unpack(claimed)}

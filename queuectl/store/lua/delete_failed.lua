@@ -1,12 +1,21 @@
--- Deletes failed jobs for good, with everything RQ keeps of them.
+-- Deletes failed jobs for good, with everything RQ keeps of them. One that still holds its ordering key (rq failed it
+-- on its own) lets the next go.
 -- KEYS: 1 failed registry, 2 ledger hash
--- ARGV: ids
+-- ARGV: 1 queue name, then ids
 -- Returns: number deleted.
+-- @include clock
+-- @include control
 -- @include push
+-- @include order
+local name = ARGV[1]
+local control = read_control(name)
 local gone, deleted = {}, 0
-for _, id in ipairs(ARGV) do
+for position = 2, #ARGV do
+  local id = ARGV[position]
   if redis.call('ZREM', KEYS[1], id) == 1 then
     deleted = deleted + 1
+    local ordering_key = redis.call('HGET', '@RQ@:job:' .. id, 'ordering_key')
+    if ordering_key then release_next(name, ordering_key, id, control.direction, control.assist) end
     for _, kind in ipairs({'job', 'results', 'executions'}) do gone[#gone + 1] = '@RQ@:' .. kind .. ':' .. id end
     gone[#gone + 1] = '@RQ@:job:' .. id .. ':dependents'
     gone[#gone + 1] = '@RQ@:job:' .. id .. ':dependencies'

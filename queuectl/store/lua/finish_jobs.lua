@@ -1,4 +1,5 @@
--- Ends a batch of executions. An execution that lost its lease is left alone: repair gave its job to someone else.
+-- Ends a batch of executions. An execution that lost its lease is left alone: repair gave its job to someone else. A
+-- job whose record another tool deleted meanwhile is not written again: delivered, or else counted as vanished.
 -- KEYS: 1 worker hash, 2 worker's executions set
 -- ARGV: 1 worker name, 2 busy seconds of the batch, 3 keep delivered (s), 4 failure ttl (s), then 9 a job: queue, id,
 --       execution id, outcome (d delivered, r retry, f failed, b back to the queue uncounted), delay (s, for r),
@@ -9,7 +10,7 @@
 -- @include push
 -- @include order
 local worker, keep, failure_ttl = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
-local controls, counts, wip, gone, members = {}, {}, {}, {}, {}
+local controls, counts, back, gone, members = {}, {}, {}, {}, {}
 local lost, delivered, failed = 0, 0, 0
 
 local function control_of(name)
@@ -34,7 +35,7 @@ local finish = {}
 function finish.d(name, id, job_key, first)
   count(name, 'delivered')
   delivered = delivered + 1
-  if keep > 0 then
+  if keep > 0 and redis.call('EXISTS', job_key) == 1 then
     redis.call('HSET', job_key, 'status', 'finished', 'ended_at', now_iso)
     redis.call('EXPIRE', job_key, keep)
     redis.call('ZADD', '@RQ@:finished:' .. name, now + keep, id)
@@ -63,27 +64,43 @@ end
 function finish.b(name, id, job_key, _)
   count(name, 'handed_back')
   redis.call('HSET', job_key, 'status', 'queued')
-  local control = control_of(name)
-  push_next(name, {id}, control.direction, control.assist)
+  back[name] = back[name] or {}
+  table.insert(back[name], 1, id)
+end
+local function vanish(name, id, first)
+  count(name, 'vanished')
+  let_next_go(name, ARGV[first + 7], id)
 end
 
 for first = 5, #ARGV, 9 do
   local name, id, member = ARGV[first], ARGV[first + 1], ARGV[first + 1] .. ':' .. ARGV[first + 2]
   members[#members + 1] = member
   if redis.call('ZREM', '@RQ@:wip:' .. name, member) == 1 then
-    finish[ARGV[first + 3]](name, id, '@RQ@:job:' .. id, first)
+    local job_key, outcome = '@RQ@:job:' .. id, ARGV[first + 3]
+    if outcome ~= 'd' and redis.call('EXISTS', job_key) == 0 then
+      vanish(name, id, first)
+    else
+      finish[outcome](name, id, job_key, first)
+    end
     bury(gone, '@RQ@:execution:' .. member, '@RQ@:executions:' .. id)
   else
     lost = lost + 1
     count(name, 'lease_lost')
   end
 end
+for name, ids in pairs(back) do
+  -- Last first: the first of the batch is the next to be claimed.
+  local control = control_of(name)
+  push_next(name, ids, control.direction, control.assist)
+end
 for name, kinds in pairs(counts) do
   for what, number in pairs(kinds) do redis.call('HINCRBY', '@OURS@:ledger:' .. name, what, number) end
 end
 push_all('SREM', KEYS[2], members)
 unlink_all(gone)
-if delivered > 0 then redis.call('HINCRBY', KEYS[1], 'successful_job_count', delivered) end
-if failed > 0 then redis.call('HINCRBY', KEYS[1], 'failed_job_count', failed) end
-redis.call('HINCRBYFLOAT', KEYS[1], 'total_working_time', ARGV[2])
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  if delivered > 0 then redis.call('HINCRBY', KEYS[1], 'successful_job_count', delivered) end
+  if failed > 0 then redis.call('HINCRBY', KEYS[1], 'failed_job_count', failed) end
+  redis.call('HINCRBYFLOAT', KEYS[1], 'total_working_time', ARGV[2])
+end
 return lost

@@ -13,7 +13,8 @@ for first = 6, #ARGV, 2 do
   local registry, member = '@RQ@:wip:' .. ARGV[first], ARGV[first + 1]
   if redis.call('ZSCORE', registry, member) then
     redis.call('ZADD', registry, 'XX', deadline, member)
-    redis.call('HSET', '@RQ@:execution:' .. member, 'last_heartbeat', now)
+    local execution = '@RQ@:execution:' .. member
+    if redis.call('EXPIRE', execution, 86400) == 1 then redis.call('HSET', execution, 'last_heartbeat', now) end
   else
     reply[#reply + 1] = member
   end

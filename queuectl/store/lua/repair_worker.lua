@@ -28,12 +28,23 @@ local function fail_as_poison(name, id, job_key, ordering_key)
   poisoned = poisoned + 1
 end
 
+-- The queue whose started registry held the member, which is dropped from it; nil: no registry did.
+local function drop_lease(member, origin)
+  if origin and redis.call('ZREM', '@RQ@:wip:' .. origin, member) == 1 then return origin end
+  for _, key in ipairs(redis.call('SMEMBERS', '@RQ@:queues')) do
+    local name = string.sub(key, #'@RQ@:queue:' + 1)
+    if redis.call('ZREM', '@RQ@:wip:' .. name, member) == 1 then return name end
+  end
+end
+
 for _, member in ipairs(members) do
-  local id = string.match(member, '^(.*):')
+  local id, execution = string.match(member, '^(.*):(.*)$')
   local job_key = '@RQ@:job:' .. id
   local record = redis.call('HMGET', job_key, 'origin', 'started_at', 'ordering_key')
-  local name = record[1]
-  if name and redis.call('ZREM', '@RQ@:wip:' .. name, member) == 1 then
+  local name = drop_lease(member, record[1])
+  if name and not record[1] then
+    redis.call('HINCRBY', '@OURS@:ledger:' .. name, 'vanished', 1)
+  elseif name then
     local losses = redis.call('HINCRBY', job_key, 'losses', 1)
     redis.call('HINCRBY', '@OURS@:ledger:' .. name, 'lost_lease', 1)
     if losses >= tonumber(ARGV[4]) then
@@ -46,7 +57,8 @@ for _, member in ipairs(members) do
       requeued = requeued + 1
     end
   end
-  redis.call('UNLINK', '@RQ@:execution:' .. member, '@RQ@:executions:' .. id)
+  redis.call('UNLINK', '@RQ@:execution:' .. member)
+  redis.call('ZREM', '@RQ@:executions:' .. id, execution)
   redis.call('SREM', KEYS[1], member)
 end
 for name, jobs in pairs(back) do

@@ -12,15 +12,11 @@ for position = #newest, 1, -1 do
   if newest[position] == settled then break end
   fresh[#fresh + 1] = newest[position]
 end
-if settled == false or #fresh == redis.call('LLEN', KEYS[1]) then
-  -- First rotation, or the settled part is gone: what lies here becomes the settled part, newest first.
-  redis.call('LTRIM', KEYS[1], 0, -#fresh - 1)
-  for last = #fresh, 1, -1 do redis.call('LPUSH', KEYS[1], fresh[last]) end
-  redis.call('HSET', KEYS[2], 'settled_tail', redis.call('LINDEX', KEYS[1], -1))
-  return #fresh
-end
 if #fresh == 0 then return 0 end
+-- More arrived than one call rotates: the next call goes on from here, the settled part stays what it is. Where the
+-- settled part is gone, as before the first rotation, what is not rotated now becomes the settled part.
+local goes_on = settled and #fresh == #newest and redis.call('LPOS', KEYS[1], settled, 'RANK', -1, 'MAXLEN', 20000)
 redis.call('LTRIM', KEYS[1], 0, -#fresh - 1)
 for last = #fresh, 1, -1 do redis.call('LPUSH', KEYS[1], fresh[last]) end
-redis.call('HSET', KEYS[2], 'settled_tail', redis.call('LINDEX', KEYS[1], -1))
+if not goes_on then redis.call('HSET', KEYS[2], 'settled_tail', redis.call('LINDEX', KEYS[1], -1)) end
 return #fresh

@@ -1,16 +1,29 @@
--- The effective value of one control of a queue: an override until it expires, else the policy.
--- Needs `now`. Returns a table {direction=, shed=, pause=, max_age=, cap=, class=, assist=, overridden={}}.
+-- The effective value of one control of a queue: an override until it expires, else what automation decided where the
+-- policy says auto, else the policy. Needs `now`. Returns a table {direction=, shed=, pause=, max_age=, cap=, assist=,
+-- protected=, wall=, cutoff= (nil: the shed curve meets nothing)}. Wall and cutoff lapse soon after their daemon.
 local function read_control(name)
   local c = redis.call('HMGET', '@OURS@:control:' .. name, 'direction', 'direction_until', 'shed', 'shed_until',
-    'pause', 'pause_until', 'assist')
+    'pause', 'pause_until', 'assist', 'direction_auto', 'shed_auto', 'cutoff', 'wall', 'automation_until')
   local p = redis.call('HMGET', '@OURS@:policy:' .. name, 'direction', 'shed', 'max_age_s', 'cap', 'class')
   local function live(value, limit)
     if value and (not limit or limit == '' or tonumber(limit) > now) then return value end
     return nil
   end
+  local function standing(policy, automatic, default)
+    if policy == 'auto' then return automatic or default end
+    return policy or default
+  end
+  local steered = tonumber(c[12] or '0') > now
+  local shed = live(c[3], c[4])
+  local protected = p[5] == 'protected'
+  local cutoff = nil
+  if steered and not shed and p[2] == 'auto' and c[9] == 'on' and not protected then cutoff = tonumber(c[10] or '') end
   return {
-    direction = live(c[1], c[2]) or p[1] or 'fifo',
-    shed = live(c[3], c[4]) or p[2] or 'off',
+    direction = live(c[1], c[2]) or standing(p[1], c[8], 'fifo'),
+    shed = shed or standing(p[2], c[9], 'off'),
+    protected = protected,
+    wall = steered and c[11] == 'on',
+    cutoff = cutoff,
     pause = live(c[5], c[6]) or 'off',
     assist = c[7] == '1',
     max_age = tonumber(p[3] or '14400'),
