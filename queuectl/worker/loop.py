@@ -152,8 +152,10 @@ class Worker:
     async def _wait_for_room(self) -> int:
         """How many to claim: as many as there are free slots, 0 when there are none."""
         if not self.flights.room.is_set():
+            # Reserved slots are free: their queues are asked as often as when nothing else has work.
+            patience_s = IDLE_S[0] if self.flights.free > self.flights.free_shared else ROOM_S
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ROOM_S):
+                async with asyncio.timeout(patience_s):
                     await self.flights.room.wait()
         if self._finishing.backlog > self.flights.slots + CLAIM_MOST:
             await self._finishing.drain(AWAY_S[1])
