@@ -202,6 +202,7 @@ class Mail(RuleBasedStateMachine):
             return
         for operation in self.store.run(operations.running())[:1]:
             self.store.run(self.gate.stop_operation(operation.op_id))
+        self.drive()
 
     @rule(queue=queues)
     def retry_failed(self, queue: str) -> None:
