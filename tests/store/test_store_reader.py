@@ -76,6 +76,15 @@ def test_its_cost_does_not_depend_on_depth(store: Store, redis: Redis, reader: R
     assert calls_of_a_picture(store, redis, reader) == shallow
 
 
+def test_nor_on_how_many_retries_lie_before_the_first_attempt(store: Store, redis: Redis, reader: Reader) -> None:
+    for job_id in put(store, "a", 20):
+        redis.hset(keys.job(job_id), "number_of_retries", 1)
+    few = calls_of_a_picture(store, redis, reader)
+    for job_id in put(store, "a", 180):
+        redis.hset(keys.job(job_id), "number_of_retries", 1)
+    assert calls_of_a_picture(store, redis, reader) == few
+
+
 def test_looking_writes_nothing(store: Store, redis: Redis, reader: Reader) -> None:
     set_scene(store, redis)
     Queue("stock", connection=redis).enqueue("os.stat", "/")
