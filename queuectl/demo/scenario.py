@@ -6,7 +6,6 @@ A scenario is open loop: arrivals depend on the time alone, never on how the sys
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from itertools import accumulate, pairwise
 from math import exp, floor
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from queuectl.model import UsageError
 from queuectl.settings import DeliverySettings, PoolSettings, ProviderSettings, QueueSettings, Settings
 from queuectl.settings.model import Name
+from queuectl.settings.problems import told
 
 BIN_S = 0.05
 """Arrivals are drawn for bins of this length and spread evenly inside one."""
@@ -156,7 +156,7 @@ def load_scenario(name: str) -> Scenario:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source}: not valid TOML: {error}") from None
     except ValidationError as error:
-        raise UsageError("\n".join(_explain(source, problem) for problem in _own(error.errors()))) from None
+        raise UsageError(told(source, error, _allowed)) from None
 
 
 def scenario_names() -> list[str]:
@@ -176,23 +176,6 @@ def _read(name: str) -> tuple[str, str]:
         raise UsageError(f"{name}: not UTF-8 at byte {error.start}") from None
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
-
-
-def _own(problems: Sequence[Any]) -> Iterator[Any]:
-    """Without "too short" for a list that only lacks the items reported on their own."""
-    return (problem for problem in problems if not (problem["type"] == "too_short" and problem["input"]))
-
-
-def _explain(source: str, problem: Any) -> str:
-    path = [part for part in problem["loc"] if part != "[key]"]
-    key = ".".join(str(part) for part in path)
-    if problem["type"] == "extra_forbidden":
-        return f"{source}: unknown key {key!r}; allowed here: {', '.join(_allowed(path[:-1]))}"
-    if problem["type"] == "missing":
-        return f"{source}: {key} is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    value = f" = {problem['input']!r}" if isinstance(problem["input"], str | int | float | bool) else ""
-    return f"{source}: {f'{key}{value}: ' if key else ''}{message}"
 
 
 def _allowed(path: list[str | int]) -> list[str]:

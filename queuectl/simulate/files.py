@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from queuectl.model import UsageError
+from queuectl.settings.problems import told
 from queuectl.simulate.scenario import Scenario
 
 
@@ -21,7 +21,7 @@ def load_scenario(name: str) -> Scenario:
     try:
         return Scenario.model_validate(table)
     except ValidationError as error:
-        raise UsageError("\n".join(_explain(source, problem) for problem in _own(error.errors()))) from None
+        raise UsageError(told(source, error, _allowed)) from None
 
 
 def scenario_names() -> list[str]:
@@ -59,23 +59,6 @@ def _read(name: str, wanted_by: str) -> tuple[str, str]:
         raise UsageError(f"{name}: not UTF-8 at byte {error.start}") from None
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
-
-
-def _own(problems: Sequence[Any]) -> Iterator[Any]:
-    """Without "too short" for a list that only lacks the items reported on their own."""
-    return (problem for problem in problems if not (problem["type"] == "too_short" and problem["input"]))
-
-
-def _explain(source: str, problem: Any) -> str:
-    path = [part for part in problem["loc"] if part != "[key]"]
-    key = ".".join(str(part) for part in path)
-    if problem["type"] == "extra_forbidden":
-        return f"{source}: unknown key {key!r}; allowed here: {', '.join(_allowed(path[:-1]))}"
-    if problem["type"] == "missing":
-        return f"{source}: {key} is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    value = f" = {problem['input']!r}" if isinstance(problem["input"], str | int | float | bool) else ""
-    return f"{source}: {f'{key}{value}: ' if key else ''}{message}"
 
 
 def _allowed(path: list[str | int]) -> list[str]:
