@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["AsyncOutbox", "MailMessage", "Outbox", "Verdict"]
+__all__ = ["AsyncOutbox", "Attachment", "Event", "MailMessage", "Outbox", "Verdict"]
 
 if TYPE_CHECKING:
     from queuectl.mail.outbox import AsyncOutbox, Outbox
-    from queuectl.model import MailMessage, Verdict
+    from queuectl.model import Attachment, Event, MailMessage, Verdict
 
 _HOME = {
     "AsyncOutbox": "queuectl.mail.outbox",
+    "Attachment": "queuectl.model",
+    "Event": "queuectl.model",
     "MailMessage": "queuectl.model",
     "Outbox": "queuectl.mail.outbox",
     "Verdict": "queuectl.model",

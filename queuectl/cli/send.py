@@ -26,7 +26,8 @@ def add(_verb: str, parser: argparse.ArgumentParser) -> None:
     describe(parser, """
 Sends one mail to every row of a CSV file (UTF-8, commas, first line names the columns). The recipient stands in the
 column `to` or `email`; every column is a variable of the template, by its name. The template file has a `Subject:`
-line, an optional `From:` line, a blank line and the text; a file of the same name ending in .html is the HTML part.
+line, optional `From:` and `Unsubscribe:` (a URL) lines, a blank line and the text; a file of the same name ending in
+.html is the HTML part.
 
 A message is known by its campaign and recipient: whoever got it in this campaign does not get it again, however often
 the command is interrupted and run again. Without --campaign one is derived from the contents of both files.

@@ -41,7 +41,11 @@ def _base64(data: bytes) -> str:
 
 
 def text_from_html(html: str) -> str:
-    """Readable plain text for mail that has only HTML: blocks become lines, links show where they lead."""
+    """Readable plain text for mail that has only HTML: blocks become lines, links show where they lead.
+
+    By the standard library's tolerant parser: mail needs no more of it than this, and html2text writes Markdown, which
+    is not what a reader of plain text expects, while inscriptis lays out tables with lxml and a heavier tree.
+    """
     reader = _TextReader()
     reader.feed(html)
     reader.close()

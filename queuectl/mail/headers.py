@@ -9,14 +9,18 @@ from email.policy import SMTP
 from functools import lru_cache
 from typing import Any
 
+import idna
+
 _WIDTH = 78
 """Columns a line should keep to: RFC 5322 §2.1.1."""
+_LONGEST = 998
+"""Columns a line must keep to."""
 _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _LONG_WORD = re.compile(r"[!-~]{60,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")
 _WORD = r"[^\s\x00-\x1f\x7f@<>()\[\],;:\"\\]+"
 _ADDRESS = re.compile(rf"({_WORD})@({_WORD}|\[[0-9A-Za-z.:]+\])")
-_WIDE = SMTP.clone(max_line_length=998)
+_WIDE = SMTP.clone(max_line_length=_LONGEST)
 _STRUCTURED = frozenset(HeaderRegistry().registry) - {"subject"}
 
 
@@ -26,8 +30,9 @@ class HeaderError(ValueError):
 
 def header_line(name: str, value: str) -> str:
     """One header, folded where needed, with its CRLF. Raises HeaderError on a line break (header injection)."""
-    plain = len(name) + 2 + len(value) <= _WIDTH and _PLAIN.fullmatch(value) and "=?" not in value
-    if plain and name.lower() not in _STRUCTURED:
+    length = len(name) + 2 + len(value)
+    plain = length <= _WIDTH or (length <= _LONGEST and _LONG_WORD.search(value))
+    if plain and _PLAIN.fullmatch(value) and "=?" not in value and name.lower() not in _STRUCTURED:
         return f"{name}: {value}\r\n"
     return _fold(name, value)
 
@@ -66,10 +71,17 @@ def recipient_line(address: str) -> tuple[str, str]:
     return envelope, f"To: {envelope}\r\n"
 
 
+@lru_cache(maxsize=4096)
+def _a_labels(domain: str) -> str:
+    """By IDNA 2008, capitals and wide forms mapped as UTS 46 has it."""
+    return idna.encode(domain, uts46=True).decode("ascii")
+
+
 def _ascii_domain(address: str, name: str) -> str:
+    """The address with its domain as A-labels; `name` is the header it stands in. Raises HeaderError."""
     local, _, domain = address.rpartition("@")
     try:
-        return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
+        return f"{local}@{domain if domain.isascii() else _a_labels(domain)}"
     except UnicodeError:
         raise HeaderError(f"the domain in {name} is not valid") from None
 

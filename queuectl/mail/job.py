@@ -15,9 +15,10 @@ from rq import Retry, get_current_job
 from rq.job import Job
 
 from queuectl.mail.deliverer import Deliverer
-from queuectl.mail.replies import Disposition, Outcome
+from queuectl.mail.replies import Disposition, Outcome, Scope
+from queuectl.mail.retrying import next_step
 from queuectl.model import MailMessage, QueuectlError
-from queuectl.policy.retry import Fail, decide
+from queuectl.policy.retry import Fail
 from queuectl.settings import QueueSettings, Settings, load
 from queuectl.store import ids
 from queuectl.store.admission import get_template
@@ -48,6 +49,8 @@ def deliver(message: dict[str, Any]) -> Retry | None:
     if disposition.outcome is Outcome.DELIVERED:
         _settle(job, mail.ordering_key, delivered=True)
         return None
+    if disposition.scope is Scope.AMBIGUOUS and settings.holds_ambiguous(job.origin):
+        raise _given_up(job, mail.ordering_key, f"ambiguous: {disposition.reason}")
     if disposition.outcome is Outcome.FAILED:
         raise _given_up(job, mail.ordering_key, disposition.reason)
     return _again(job, mail, disposition, settings, mail.max_age_s or queue.max_age_s)
@@ -65,7 +68,7 @@ async def _send(settings: Settings, provider: str, mail: MailMessage, job: Job) 
 
     deliverer = Deliverer(settings, os.environ, fetch)
     try:
-        return await deliverer.deliver(mail, job.id, provider)
+        return await deliverer.deliver(mail, job.id, provider, job.origin)
     finally:
         await deliverer.close()
 
@@ -73,16 +76,9 @@ async def _send(settings: Settings, provider: str, mail: MailMessage, job: Job) 
 def _again(job: Job, mail: MailMessage, disposition: Disposition, settings: Settings, max_age_s: float) -> Retry:
     tried = job.number_of_retries or 0
     attempts = tried + disposition.counted
-    decision = decide(
-        attempts=attempts,
-        counted=disposition.counted,
-        age_s=(datetime.now(UTC) - job.created_at).total_seconds(),
-        max_age_s=max_age_s,
-        max_attempts=settings.delivery.attempts,
-        base_s=settings.delivery.retry_base_s,
-        cap_s=settings.delivery.retry_cap_s,
-        u=random.random(),
-    )
+    age_s = (datetime.now(UTC) - job.created_at).total_seconds()
+    decision = next_step(disposition, settings.delivery, attempts=attempts, age_s=age_s, max_age_s=max_age_s,
+                         u=random.random())  # fmt: skip
     if isinstance(decision, Fail):
         raise _given_up(job, mail.ordering_key, f"{decision.reason}: {disposition.reason}")
     # We decide when to give up, so rq's own limit is always one more than what it has counted.

@@ -11,6 +11,7 @@ from queuectl.mail.compose import Composed
 from queuectl.mail.replies import Disposition, Outcome, Phase, Scope, unanswered
 from queuectl.mail.smtp_opening import OpeningFailed, open_session
 from queuectl.mail.smtp_session import QUIT_S, SmtpSession, StaleSession
+from queuectl.mail.transport import CommitPoint
 from queuectl.settings import ProviderSettings
 
 IDLE_S = 30.0
@@ -68,13 +69,13 @@ class SmtpTransport:
     def doubtful(self) -> bool:
         return bool(self._failures) and not self._sessions
 
-    async def send(self, composed: Composed) -> Disposition:
+    async def send(self, composed: Composed, commit_point: CommitPoint | None = None) -> Disposition:
         while True:
             session = await self._acquire()
             if isinstance(session, Disposition):
                 return session
             try:
-                return await session.deliver(composed)
+                return await session.deliver(composed, commit_point)
             except StaleSession:
                 continue
             finally:
@@ -103,6 +104,9 @@ class SmtpTransport:
                 except OpeningFailed as failed:
                     if not self._sessions:
                         return failed.disposition
+                    if self._idle:
+                        # It was given back while this one tried to open another: nobody will hand it over.
+                        continue
             elif self._failures and not self._sessions:
                 return self._last_failure
             session = await self._wait()

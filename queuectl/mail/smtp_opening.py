@@ -25,7 +25,7 @@ class OpeningFailed(Exception):
 async def open_session(provider: ProviderSettings, password: str | None, context: ssl.SSLContext | None,
                        on_closed: Callable[[SmtpSession], None]) -> SmtpSession:  # fmt: skip
     """Connect and get ready for the first message. Raises OpeningFailed; `context` is needed unless `tls` is none."""
-    session = SmtpSession(provider.timeout_s, on_closed)
+    session = SmtpSession(provider.timeouts, on_closed)
     try:
         await _connect(session, provider, context)
         await _greet(session, provider, password, context)
@@ -48,7 +48,7 @@ async def open_session(provider: ProviderSettings, password: str | None, context
 async def _connect(session: SmtpSession, provider: ProviderSettings, context: ssl.SSLContext | None) -> None:
     implicit = context if provider.tls == "implicit" else None
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(provider.timeout_s):
+    async with asyncio.timeout(provider.timeouts.connect_s):
         await loop.create_connection(lambda: session, provider.host, provider.port, ssl=implicit)
 
 
@@ -60,7 +60,7 @@ async def _greet(session: SmtpSession, provider: ProviderSettings, password: str
         if "STARTTLS" not in session.extensions:
             raise OpeningFailed(_unreachable("server does not offer STARTTLS"))
         _require(await session.command("STARTTLS", Phase.CONNECT), 220, Phase.CONNECT)
-        async with asyncio.timeout(provider.timeout_s):
+        async with asyncio.timeout(provider.timeouts.command_s):
             await session.start_tls(context, provider.host)
         await _hello(session)
     if provider.username:

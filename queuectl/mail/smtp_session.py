@@ -6,6 +6,8 @@ A message costs two writes: MAIL, RCPT and DATA as one group (RFC 2920), then th
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -13,10 +15,22 @@ from typing import cast
 
 from queuectl.mail.compose import Composed
 from queuectl.mail.replies import Disposition, Outcome, Phase, Reply, Scope, classify, unanswered
+from queuectl.mail.smtp_clock import ReplyClock
+from queuectl.mail.transport import CommitPoint
+from queuectl.settings import TimeoutSettings
 
 MAX_REPLY_BYTES = 64 * 1024
 QUIT_S = 2.0
 """How long a leaving client waits for the answer to QUIT."""
+_SOCKET_OPTIONS = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 15),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 45_000),
+)
+"""A peer that is gone without a word (power, a firewall's memory) is noticed in 45 s, idle or not; the times for
+replies are for servers that live and are slow."""
 
 
 class SessionLost(Exception):
@@ -34,7 +48,7 @@ class StaleSession(Exception):
 class SmtpSession(asyncio.Protocol):
     """Carries one message at a time. `on_closed` is called once, when the connection has gone for any reason."""
 
-    def __init__(self, timeout_s: float, on_closed: Callable[[SmtpSession], None]) -> None:
+    def __init__(self, timeouts: TimeoutSettings, on_closed: Callable[[SmtpSession], None]) -> None:
         self.extensions: dict[str, str] = {}
         """What EHLO offered: name in capitals -> parameters."""
         self.taken = 0
@@ -44,14 +58,13 @@ class SmtpSession(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.closed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._timeout_s = timeout_s
+        self._clock = ReplyClock(timeouts, self._overdue)
         self._on_closed = on_closed
         self._buffer = b""
         self._lines: list[str] = []
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._heard_at = 0.0
+        self._quitting: asyncio.TimerHandle | None = None
         self._broken = ""
         self._busy = True
         self._phase = Phase.CONNECT
@@ -61,7 +74,7 @@ class SmtpSession(asyncio.Protocol):
         """Whether it can take another message."""
         return not self._broken
 
-    async def deliver(self, composed: Composed) -> Disposition:
+    async def deliver(self, composed: Composed, commit_point: CommitPoint | None = None) -> Disposition:
         """One mail transaction. Raises StaleSession when the server had left before it began."""
         self.taken += 1
         self._busy = True
@@ -69,6 +82,8 @@ class SmtpSession(asyncio.Protocol):
         try:
             refusal = await self._envelope(composed)
             if refusal is None:
+                if commit_point is not None:
+                    await commit_point()
                 final = classify(await self._body(composed.payload), Phase.BODY)
                 if final.outcome is Outcome.DELIVERED:
                     return final
@@ -89,7 +104,8 @@ class SmtpSession(asyncio.Protocol):
 
     async def command(self, line: str, phase: Phase) -> Reply:
         """Send one command and wait for its reply. Raises SessionLost."""
-        self._phase = phase
+        self._expect(phase)
+        self._clock.expect(Phase.CONNECT)
         self._write(f"{line}\r\n".encode())
         return await self.reply()
 
@@ -107,7 +123,11 @@ class SmtpSession(asyncio.Protocol):
         """Go on over TLS. Raises SessionLost, or OSError when the handshake fails."""
         if self._buffer or self._replies or self.transport is None:
             raise SessionLost("reply before TLS began")
-        self.transport = await self._loop.start_tls(self.transport, self, context, server_hostname=server_name)
+        secure = await self._loop.start_tls(self.transport, self, context, server_hostname=server_name)
+        if secure is None:
+            raise SessionLost("connection closed by server")
+        self.transport = secure
+        self._clock.watch(secure)
 
     def quit(self) -> None:
         """Leave politely, without waiting for it."""
@@ -115,9 +135,7 @@ class SmtpSession(asyncio.Protocol):
             return
         self._broken = "left"
         self._write(b"QUIT\r\n")
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(QUIT_S, self._drop)
+        self._quitting = self._loop.call_later(QUIT_S, self._drop)
 
     def abort(self, why: str) -> None:
         """Drop the connection now."""
@@ -146,7 +164,7 @@ class SmtpSession(asyncio.Protocol):
 
     async def _one_by_one(self, steps: tuple[tuple[Phase, bytes], ...]) -> Disposition | None:
         for phase, line in steps:
-            self._phase = phase
+            self._expect(phase)
             self._write(line)
             reply = await self.reply()
             if not _accepted(reply, phase):
@@ -157,7 +175,7 @@ class SmtpSession(asyncio.Protocol):
         """One reply a command, all sent already; the first refusal decides, and the rest of the group is read."""
         refusal: Disposition | None = None
         for phase, _ in steps:
-            self._phase = phase
+            self._expect(phase)
             try:
                 reply = await self.reply()
                 if refusal is not None and reply.code == 354:
@@ -181,7 +199,7 @@ class SmtpSession(asyncio.Protocol):
         stuffed = payload.replace(b"\r\n.", b"\r\n..")
         if stuffed.startswith(b"."):
             stuffed = b"." + stuffed
-        self._phase = Phase.BODY
+        self._expect(Phase.BODY)
         self._write(stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"))
         return await self.reply()
 
@@ -192,35 +210,34 @@ class SmtpSession(asyncio.Protocol):
         elif (await self.command("RSET", self._phase)).code != 250:
             self.abort("RSET refused")
 
+    def _expect(self, phase: Phase) -> None:
+        self._phase = phase
+        self._clock.expect(phase)
+
     async def _wait(self) -> None:
         if self._broken:
             raise SessionLost(self._broken)
         self._waiter = self._loop.create_future()
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._timeout_s, self._check_time)
+        self._clock.wait()
         try:
             await self._waiter
         finally:
             self._waiter = None
+            self._clock.rest()
 
     def _write(self, data: bytes) -> None:
-        self._heard_at = self._loop.time()
+        self._clock.begin()
         if self.transport is not None:
             self.transport.write(data)
 
-    def _check_time(self) -> None:
-        """One lazy timer a connection instead of one a reply: runs on while a reply is awaited and comes in time."""
-        self._timer = None
-        if self._waiter is None:
-            return
-        left_s = self._heard_at + self._timeout_s - self._loop.time()
-        if left_s > 0:
-            self._timer = self._loop.call_later(left_s, self._check_time)
-        else:
-            self._lose("no reply in time", timed_out=True)
+    def _overdue(self, why: str) -> None:
+        self._lose(why, timed_out=True)
 
     def _lose(self, why: str, timed_out: bool = False) -> None:
         self._broken = self._broken or why
+        if self._clock.unsent_bytes and self._phase is Phase.BODY:
+            # The final dot never left: nobody can have taken the message.
+            self._phase = Phase.DATA
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(SessionLost(self._broken, timed_out))
         self._drop()
@@ -232,13 +249,16 @@ class SmtpSession(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not subclasses of asyncio.Transport, though they have its methods.
         self.transport = cast(asyncio.Transport, transport)
-        self._heard_at = self._loop.time()
+        self._clock.watch(self.transport)
+        _notice_silence(self.transport.get_extra_info("socket"))
+
+    def pause_writing(self) -> None:
+        self._clock.held_up()
 
     def resume_writing(self) -> None:
-        self._heard_at = self._loop.time()
+        self._clock.all_sent()
 
     def data_received(self, data: bytes) -> None:
-        self._heard_at = self._loop.time()
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             self._line_received(line.rstrip(b"\r").decode("utf-8", "replace"))
@@ -255,6 +275,7 @@ class SmtpSession(asyncio.Protocol):
             self._lose("server does not speak SMTP")
             return
         texts, self._lines = self._lines, []
+        self._clock.begin()
         self._replies.append(Reply.parse(int(line[:3]), "\n".join(texts)))
 
     def _reply_received(self) -> None:
@@ -265,13 +286,22 @@ class SmtpSession(asyncio.Protocol):
         elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        if self._timer is not None:
-            self._timer.cancel()
-        self._lose("connection closed by server")
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clock.stop()
+        if self._quitting is not None:
+            self._quitting.cancel()
+        gone = isinstance(exc, TimeoutError)
+        self._lose("server is gone without a word" if gone else "connection closed by server")
         self.closed.set()
         self._on_closed(self)
 
 
 def _accepted(reply: Reply, phase: Phase) -> bool:
     return reply.code == 354 if phase is Phase.DATA else 200 <= reply.code < 300
+
+
+def _notice_silence(connected: socket.socket) -> None:
+    """Set what this system has of the options."""
+    for level, name, value in _SOCKET_OPTIONS:
+        with contextlib.suppress(OSError, AttributeError):
+            connected.setsockopt(level, getattr(socket, name), value)

@@ -1,4 +1,4 @@
-"""Mail templates: a file or stored blob of subject, text and HTML, rendered with sandboxed Jinja2.
+"""Mail templates: a file or stored blob of subject, text, HTML and more, rendered with sandboxed Jinja2.
 
 The parts are plain Jinja2, with `trim_blocks` and `lstrip_blocks` so that `{% for %}` lines leave no blank lines in
 the text. Only the HTML part is escaped. A variable that is not given is an error, never an empty string.
@@ -20,8 +20,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from queuectl.model import QueuectlError, UsageError
 
-_PARTS = ("sender", "subject", "text", "html")
-_HEADERS = {"subject": "subject", "from": "sender"}
+_PARTS = ("sender", "subject", "text", "html", "unsubscribe")
+_HEADERS = {"subject": "subject", "from": "sender", "unsubscribe": "unsubscribe"}
 _LINE_BREAKS = re.compile(r"[\x00-\x20\x7f\x85\u2028\u2029]+")
 
 
@@ -31,27 +31,30 @@ class TemplateError(QueuectlError):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Jinja2 sources of one mail. `sender` and `html` may be empty."""
+    """Jinja2 sources of one mail. All but `subject`, and one of `text` and `html`, may be empty."""
 
     template_id: str
     sender: str
     subject: str
     text: str
     html: str
+    unsubscribe: str = ""
+    """URL of the List-Unsubscribe header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One recipient's mail; `sender` and `subject` are single lines."""
+    """One recipient's mail; `sender`, `subject` and `unsubscribe` are single lines."""
 
     sender: str
     subject: str
     text: str
     html: str
+    unsubscribe: str = ""
 
 
 def read_template(path: Path) -> Template:
-    """Read a template file: `Subject:` and optional `From:` lines, a blank line, then the text body.
+    """Read a template file: `Subject:` and optional `From:` and `Unsubscribe:` lines, a blank line, then the text body.
 
     A sibling with the same stem and the suffix `.html` is the HTML part. Raises UsageError naming file and line.
     """
@@ -65,10 +68,10 @@ def read_template(path: Path) -> Template:
     return make_template(**sources)
 
 
-def make_template(subject: str, text: str = "", html: str = "", sender: str = "") -> Template:
+def make_template(subject: str, text: str = "", html: str = "", sender: str = "", unsubscribe: str = "") -> Template:
     """A template from its sources; equal sources have equal ids."""
-    content = json.dumps([sender, subject, text, html]).encode()
-    return Template(hashlib.sha256(content).hexdigest()[:12], sender, subject, text, html)
+    content = json.dumps([sender, subject, text, html, *filter(None, [unsubscribe])]).encode()
+    return Template(hashlib.sha256(content).hexdigest()[:12], sender, subject, text, html, unsubscribe)
 
 
 def encode(template: Template) -> bytes:
@@ -80,7 +83,7 @@ def decode(template_id: str, blob: bytes) -> Template:
     """The reverse of `encode`; raises TemplateError on a blob it did not write."""
     try:
         sources = json.loads(blob)
-        return Template(template_id, **{part: str(sources[part]) for part in _PARTS})
+        return Template(template_id, **{part: str(sources[part]) for part in _PARTS if part in sources})
     except (ValueError, KeyError, TypeError) as error:
         raise TemplateError(f"template {template_id}: what is stored is not a template") from error
 
@@ -114,7 +117,8 @@ class Renderer:
         """Raises TemplateError, which says what went wrong without the recipient's data."""
         parts = {part: template if isinstance(template, str) else self._render(part, template, params)
                  for part, template in self._parts.items()}  # fmt: skip
-        return Rendered(_one_line(parts["sender"]), _one_line(parts["subject"]), parts["text"], parts["html"])
+        return Rendered(_one_line(parts["sender"]), _one_line(parts["subject"]), parts["text"], parts["html"],
+                        _one_line(parts["unsubscribe"]))  # fmt: skip
 
     def _compile(self, part: str, source: str) -> Compiled | str:
         if "{" not in source:
@@ -177,7 +181,7 @@ def _split(path: Path, content: str) -> tuple[dict[str, str], dict[str, int]]:
         part = _HEADERS.get(name.strip().lower())
         if not colon or part is None:
             raise UsageError(f"{path}:{number}: {line[:40]!r} is not a header this file may have; "
-                             "allowed before the blank line: Subject, From")  # fmt: skip
+                             "allowed before the blank line: Subject, From, Unsubscribe")  # fmt: skip
         if part in sources:
             raise UsageError(f"{path}:{number}: a second {name.strip()!r} line")
         sources[part], lines[part] = value.strip(), number

@@ -14,7 +14,19 @@ Line = Annotated[str, StringConstraints(max_length=998, pattern=r"^[^\r\n]*$")]
 ADDRESS = r"^[^\s@<>,;:\"\\]+@([^\s@<>,;:\"\\.]+(\.[^\s@<>,;:\"\\.]+)+|localhost)$"
 Address = Annotated[str, StringConstraints(max_length=254, pattern=ADDRESS)]
 
+MEDIA_TYPE = r"^$|^(application|audio|font|image|model|text|video)/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*$"
+
 RESERVED_HEADERS = frozenset({"from", "to", "cc", "bcc", "subject", "date", "message-id", "mime-version"})
+
+
+class Attachment(BaseModel):
+    """A file that every worker finds below `delivery.attachment_dir`; its contents never pass through Redis."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1, max_length=500, description="Below the folder for attachments.")
+    name: str = Field(default="", max_length=200, description="What the recipient sees; empty: the file's name.")
+    type: str = Field(default="", max_length=100, pattern=MEDIA_TYPE, description="Media type; empty: by the name.")
 
 
 class MailMessage(BaseModel):
@@ -30,9 +42,12 @@ class MailMessage(BaseModel):
     template: str = Field(default="", description="Id of a template stored with `store_template`.")
     params: dict[str, Any] = Field(default_factory=dict)
     headers: dict[str, Line] = Field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = Field(default=(), max_length=50)
     ordering_key: str = Field(default="", max_length=100, description="Messages with one key leave one at a time.")
     max_age_s: float | None = Field(default=None, gt=0, description="Seconds; None: the queue's policy.")
-    priority: int = Field(default=50, ge=0, le=100, description="0 is shed first, 100 last.")
+    priority: int | None = Field(
+        default=None, ge=0, le=100, description="0 is shed first, 100 never; None: the queue's."
+    )
     campaign: str = Field(default="", max_length=100, description="A rerun of a campaign sends nobody twice.")
 
     @field_validator("headers")

@@ -6,12 +6,14 @@ import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from queuectl.model import UsageError
+from queuectl.settings import transports
 from queuectl.settings.model import Settings
 
 ENV_PREFIX = "QUEUECTL_"
@@ -63,8 +65,9 @@ def load(*, config: Path | None = None, flags: Mapping[str, Any] | None = None, 
 
 def values(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
     """Every setting as (dotted key, value, origin), for `config show`. Passwords in URLs are masked."""
-    for key, value in _flatten(loaded.settings.model_dump(mode="json", by_alias=True)):
-        shown = mask_url(str(value)) if key == "server.url" else str(value)
+    for path, value in _flatten(loaded.settings.model_dump(mode="json", by_alias=True)):
+        key = ".".join(path)
+        shown = mask_url(str(value)) if key.endswith("url") else str(value)
         yield key, shown, loaded.origins.get(key, "default")
 
 
@@ -117,20 +120,20 @@ def _put(tree: dict[str, Any], origins: dict[str, str], key: tuple[str, ...], va
 
 
 def _merge(tree: dict[str, Any], new: dict[str, Any], origins: dict[str, str], origin: str) -> None:
-    for key, value in _flatten(new):
-        origins[key] = origin
-        _put(tree, origins, tuple(key.split(".")), value, origin)
+    for path, value in _flatten(new):
+        _put(tree, origins, path, value, origin)
     for key, value in new.items():
         if value == {}:
             tree.setdefault(key, {})
 
 
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(path, value); a name may hold dots, as in [queues."shop.orders"]."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            yield from _flatten(value, f"{prefix}{key}.")
+            yield from _flatten(value, (*above, key))
         else:
-            yield f"{prefix}{key}", value
+            yield (*above, key), value
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
@@ -161,19 +164,29 @@ def _allowed(section: list[str]) -> list[str]:
     model: Any = Settings
     for part in section:
         if isinstance(model, type) and issubclass(model, BaseModel):
-            annotation = model.model_fields[part].annotation
-            arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
-            model = {"*": arguments[1]} if getattr(annotation, "__origin__", None) is dict else annotation
-        elif isinstance(model, dict):
-            model = model["*"]
+            model = _plain(model.model_fields[part].annotation)
+        else:
+            model = get_args(model)[1 if get_origin(model) is dict else 0]
     if isinstance(model, type) and issubclass(model, BaseModel):
         return sorted(field.alias or name for name, field in model.model_fields.items())
     return ["any name"]
 
 
+def _plain(annotation: Any) -> Any:
+    """Without `| None`."""
+    return get_args(annotation)[0] if type(None) in get_args(annotation) else annotation
+
+
 def _check(settings: Settings, origins: Mapping[str, str]) -> None:
     """Rules across sections."""
+    _check_routes(settings, origins)
+    if settings.delivery.dkim and find_spec("dkim") is None:
+        where = origins.get("delivery.dkim.selector", "settings")
+        raise UsageError(f"{where}: delivery.dkim needs the extra `dkim`: pip install 'queuectl[dkim]'")
     for name, provider in settings.providers.items():
+        if problem := transports.unknown(provider.transport):
+            where = origins.get(f"providers.{name}.transport", "settings")
+            raise UsageError(f"{where}: providers.{name}.transport: {problem}")
         where = origins.get(f"providers.{name}.host", "settings")
         if provider.tls == "none" and provider.transport == "smtp" and not _is_loopback(provider.host):
             raise UsageError(f"{where}: providers.{name}.tls = 'none' is accepted for loopback only, and "
@@ -192,6 +205,23 @@ def _check(settings: Settings, origins: Mapping[str, str]) -> None:
             where = origins.get(f"queues.{name}.provider", "settings")
             known = ", ".join(sorted(settings.providers)) or "none"
             raise UsageError(f"{where}: queues.{name}.provider = {queue.provider!r}: no such provider; known: {known}")
+
+
+def _check_routes(settings: Settings, origins: Mapping[str, str]) -> None:
+    for kind, routes in settings.routes.items():
+        where = origins.get(f"routes.{kind}", "settings")
+        for route in routes:
+            if route.provider not in (None, "default", *settings.providers):
+                raise UsageError(f"{where}: routes.{kind}: provider = {route.provider!r}: no such provider; known: "
+                                 f"{', '.join(sorted(settings.providers))}")  # fmt: skip
+            queue = settings.queues.get(route.queue)
+            for what, said, known in (
+                ("class", route.queue_class, queue and queue.queue_class),
+                ("provider", route.provider, queue and queue.provider),
+            ):
+                if said is not None and said != known:
+                    raise UsageError(f"{where}: routes.{kind}: {what} = {str(said)!r}, but queue {route.queue} has "
+                                     f"{str(known)!r}")  # fmt: skip
 
 
 def _is_loopback(host: str) -> bool:

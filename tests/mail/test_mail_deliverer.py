@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from mail_servers import Inbox, aiosmtpd_server
 
 from queuectl.mail.deliverer import Deliverer
 from queuectl.mail.replies import DELIVERED, Outcome, Scope
-from queuectl.mail.smtp import SmtpTransport
 from queuectl.mail.templates import encode, make_template
-from queuectl.mail.transports import NullTransport, open_transport
-from queuectl.model import MailMessage, ServerError, UsageError
-from queuectl.settings import ProviderSettings, Settings
+from queuectl.model import MailMessage, ServerError
+from queuectl.settings import Settings
 
 TEMPLATE = make_template("Hi {{ name }}", "Dear {{ name }}\n")
 
@@ -98,13 +95,3 @@ async def test_a_missing_password_costs_no_message_an_attempt() -> None:
     result = await deliverer.deliver(MailMessage(to="a@example.org", text="x"), "j", "default")
     assert (result.outcome, result.scope, result.counted) == (Outcome.RETRY, Scope.ACCOUNT, False)
     assert "SHOP_PASSWORD" in result.reason
-
-
-async def test_the_transport_a_provider_asks_for() -> None:
-    null = open_transport(ProviderSettings(transport="null"), {})
-    assert isinstance(null, NullTransport)
-    assert (null.connections, null.ready) == (0, True)
-    named = ProviderSettings(username="shop", password_env="SHOP_PASSWORD")
-    assert isinstance(open_transport(named, {"SHOP_PASSWORD": "x"}), SmtpTransport)
-    with pytest.raises(UsageError, match="SHOP_PASSWORD"):
-        open_transport(named, {})

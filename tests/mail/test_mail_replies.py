@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from queuectl.mail.replies import Outcome, Phase, Reply, Scope, classify, reason, unanswered
+from queuectl.mail.rules import rules_for
+from queuectl.settings import ProviderSettings
 
+GENERIC = rules_for(ProviderSettings())
 CASES = [
     (250, "2.0.0 OK  1700000000 abc.12 - gsmtp", Phase.BODY, Outcome.DELIVERED, None, True),
     (421, "4.7.0 Try again later, closing connection. - gsmtp", Phase.MAIL, Outcome.RETRY, Scope.PROVIDER, False),
@@ -46,7 +49,7 @@ CASES = [
 
 @pytest.mark.parametrize(("code", "text", "phase", "outcome", "scope", "counted"), CASES)
 def test_classify(code: int, text: str, phase: Phase, outcome: Outcome, scope: Scope | None, counted: bool) -> None:
-    verdict = classify(Reply.parse(code, text), phase)
+    verdict = GENERIC.judge(classify(Reply.parse(code, text), phase))
     assert (verdict.outcome, verdict.scope, verdict.counted, verdict.code) == (outcome, scope, counted, code)
 
 

@@ -27,7 +27,7 @@ async def connect() -> AsyncIterator[OPEN]:
     opened: list[SmtpTransport] = []
 
     def make(port: int, password: str | None = None, **settings: object) -> SmtpTransport:
-        provider = ProviderSettings.model_validate({"port": port, "timeout_s": 20, **settings})
+        provider = ProviderSettings.model_validate({"port": port, **settings})
         opened.append(SmtpTransport(provider, password))
         return opened[-1]
 

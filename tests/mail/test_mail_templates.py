@@ -60,7 +60,7 @@ def test_a_blob_that_is_no_template(blob: bytes) -> None:
     ("content", "where", "words"),
     [
         ("Hello {{ name }}\n\nbody\n", ":1: ", "not a header"),
-        ("Subject: x\nReply-To: y\n\nbody\n", ":2: ", "allowed before the blank line: Subject, From"),
+        ("Subject: x\nReply-To: y\n\nbody\n", ":2: ", "allowed before the blank line: Subject, From, Unsubscribe"),
         ("Subject: x\nSubject: y\n\nbody\n", ":2: ", "a second"),
         ("From: a@example.org\n\nbody\n", ":1: ", "no `Subject:` line"),
         ("", ":1: ", "not a header"),

@@ -98,8 +98,8 @@ class TestFiles:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[sever]\nurl = 'x'", "unknown key 'sever'; allowed here: automation, console, daemon"),
-        ("[server]\nport = 1", "unknown key 'server.port'; allowed here: data_dir, timeout_s, url"),
+        ("[sever]\nurl = 'x'", "unknown key 'sever'; allowed here: alerts, automation, console"),
+        ("[server]\nport = 1", "unknown key 'server.port'; allowed here: data_dir, overflow_url, timeout_s, url"),
         ("[queues.a]\nclas = 'bulk'", "unknown key 'queues.a.clas'; allowed here: burst, cap, class, "),
         ("[queues.a]\nclass = 'huge'", "queues.a.class = 'huge': Input should be 'protected', 'normal' or 'bulk'"),
         ("[queues.a]\ncap = 0", "queues.a.cap = 0: Input should be greater than or equal to 1"),
