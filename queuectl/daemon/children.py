@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -12,15 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from queuectl.model import PoolState
+from queuectl.settings.commands import filled
+from queuectl.store.decode import NAME_SEPARATOR
 
 LEASH = Path(__file__).with_name("leash.py")
-Command = Callable[[PoolState], Sequence[str]]
+BIN = Path(sys.executable).parent
+PROC = Path("/proc")
+Command = Callable[[PoolState, Sequence[str], str], Sequence[str]]
+"""(pool, its own command or nothing, the worker's name) -> arguments."""
 
 
-def worker_command(pool: PoolState) -> Sequence[str]:
+def worker_command(pool: PoolState, own: Sequence[str], name: str) -> Sequence[str]:
     """How a worker of this pool is started. The URL goes through the environment: it may hold a password."""
+    if own:
+        return filled(own, name=name, pool=pool.name, queues=pool.queues, concurrency=pool.concurrency)
     return (sys.executable, "-m", "queuectl", "worker", *pool.queues, "--concurrency", str(pool.concurrency),
             "--pool", pool.name)  # fmt: skip
+
+
+def new_name(pool: str, host: str) -> str:
+    """By this a stock worker is known to be the pool's, also by the daemon that comes after us."""
+    return NAME_SEPARATOR.join((pool, host, secrets.token_hex(3)))
 
 
 @dataclass(slots=True)
@@ -30,7 +43,10 @@ class Child:
     process: subprocess.Popen[bytes]
     pool: str
     command: tuple[str, ...]
+    """What it was started with, but for its name."""
     started_s: float
+    leashed: bool = True
+    """Ends with this daemon, whatever ends it. A stock worker does not: a second SIGTERM would kill its job."""
     draining: bool = False
 
     @property
@@ -38,21 +54,22 @@ class Child:
         return self.process.pid
 
     def drain(self) -> None:
-        """Ask it to finish what is in flight and leave."""
-        self.draining = True
-        terminate(self.pid)
+        """Ask it, once, to finish what is in flight and leave."""
+        if not self.draining:
+            self.draining = True
+            terminate(self.pid)
 
 
-def spawn(pool: str, command: Sequence[str], environ: Mapping[str, str], now_s: float) -> Child:
+def spawn(arguments: Sequence[str], environ: Mapping[str, str], *, leashed: bool) -> subprocess.Popen[bytes]:
     """Start a worker in a session of its own: Ctrl+C in the daemon's terminal is for the daemon alone."""
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command],
+    parent = os.getpid() if leashed else 0
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(LEASH), str(parent), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=2,
-        env=environ,
+        env={**environ, "PATH": f"{BIN}{os.pathsep}{environ.get('PATH', os.defpath)}"},
         start_new_session=True,
     )
-    return Child(process, pool, tuple(command), now_s)
 
 
 def terminate(pid: int) -> None:
@@ -68,3 +85,14 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def bears_name(pid: int, name: str) -> bool:
+    """Whether this process still is the worker of that name: its number may have been given to another since."""
+    if (PROC / "self" / "cmdline").exists():
+        try:
+            return name.encode() in (PROC / str(pid) / "cmdline").read_bytes()
+        except OSError:
+            return False
+    listed = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return name in listed.stdout

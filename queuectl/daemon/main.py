@@ -64,7 +64,7 @@ class _Process:
                  observing: bool) -> None:  # fmt: skip
         self._load = load
         self._url = url
-        self._environ = {**environ, "QUEUECTL_URL": url}
+        self._environ = {**environ, "QUEUECTL_URL": url, "RQ_REDIS_URL": url}
         self._child = child
         self._observing = observing
         self._reader = Reader(load())
@@ -76,8 +76,10 @@ class _Process:
         self._watch_signals()
         if self._child or self._observing:
             self._parent.watch()
-        timeout_s = self._reader.settings.server.timeout_s
-        store = await open_async_store(self._url, timeout_s=timeout_s, check=not self._child)
+        server = self._reader.settings.server
+        store = await open_async_store(
+            self._url, timeout_s=server.timeout_s, check=not self._child, overflow_url=server.overflow_url
+        )
         try:
             return await self._serve(store)
         finally:

@@ -8,7 +8,16 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from queuectl.daemon.children import Child, Command, is_alive, spawn, terminate, worker_command
+from queuectl.daemon.children import (
+    Child,
+    Command,
+    bears_name,
+    is_alive,
+    new_name,
+    spawn,
+    terminate,
+    worker_command,
+)
 from queuectl.model import PoolState, WorkerState
 from queuectl.policy.staffing import Crashes, Staff, after_exit, plan
 
@@ -66,13 +75,17 @@ class Supervisor:
         return tuple(
             worker
             for worker in workers
-            if worker.host == self.host and worker.pool and not worker.stock and worker.heartbeat_age_s < FRESH_S
-            and worker.pid not in self._children and is_alive(worker.pid)
-        )  # fmt: skip
+            if worker.host == self.host and worker.pool and worker.pid not in self._children and self._lives(worker)
+        )
 
-    def steer(self, pool: PoolState, desired_here: int, adopted: Collection[Staff]) -> None:
-        """Start or stop workers of one pool, as far as back-off allows."""
-        command = tuple(self.command(pool))
+    def _lives(self, worker: WorkerState) -> bool:
+        if worker.stock:
+            return not worker.ghost and is_alive(worker.pid) and bears_name(worker.pid, worker.name)
+        return worker.heartbeat_age_s < FRESH_S and is_alive(worker.pid)
+
+    def steer(self, pool: PoolState, desired_here: int, adopted: Collection[Staff], own: Sequence[str] = ()) -> None:
+        """Start or stop workers of one pool, as far as back-off allows. `own`: the pool's own command, if any."""
+        command = tuple(self.command(pool, own, ""))
         for child in self._of(pool.name):
             if child.command != command:
                 self._drain(child, "its pool's settings have changed")
@@ -81,7 +94,9 @@ class Supervisor:
         alive += [Staff(one.pid, one.started_s, one.draining or one.pid in self._told_to_leave) for one in adopted]
         step = plan(desired_here, alive, self._crashes.get(pool.name, Crashes()), now_s)
         for _ in range(step.start):
-            child = spawn(pool.name, command, self.environ, now_s)
+            arguments = self.command(pool, own, new_name(pool.name, self.host))
+            process = spawn(arguments, self.environ, leashed=not own)
+            child = Child(process, pool.name, command, now_s, leashed=not own)
             self._children[child.pid] = child
             LOG.info("worker %d started for pool %s", child.pid, pool.name)
         for pid in step.stop:
@@ -94,7 +109,8 @@ class Supervisor:
                 self._drain(child, f"pool {child.pool} is no longer in the settings")
 
     async def stop_all(self, grace_s: float) -> None:
-        """SIGTERM to all, and wait; what has not left after the grace and five seconds hangs and is killed."""
+        """SIGTERM to all, and wait; what has not left after the grace and five seconds hangs and is killed. Workers of
+        a pool's own command are left to finish their jobs: nobody would put back what they hold."""
         for child in self._children.values():
             self._drain(child, "the daemon leaves")
         limit_s = self.clock() + grace_s + KILL_AFTER_S
@@ -102,6 +118,9 @@ class Supervisor:
             self.reap()
             await asyncio.sleep(0.05)
         for child in self._children.values():
+            if not child.leashed:
+                LOG.warning("worker %d of pool %s is left to finish its job", child.pid, child.pool)
+                continue
             LOG.error("worker %d did not leave in %.0f s: killed; repair puts its messages back", child.pid,
                       grace_s + KILL_AFTER_S)  # fmt: skip
             child.process.kill()

@@ -32,6 +32,8 @@ class PoolSignals:
     """Connections, and so slots, that the providers allow."""
     host_workers: float = math.inf
     """Workers that the live hosts can hold."""
+    most_workers: float = math.inf
+    """Most workers that the settings allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def recommend(signals: PoolSignals, limits: ScalingThresholds) -> _Advice:
         "the provider's rate": slots_needed(signals.provider_per_s, 0, busy_s, limits) if busy_s else math.inf,
         "the provider's connections": signals.connections,
         "the hosts' capacity": signals.host_workers * signals.concurrency,
+        "the settings' max": signals.most_workers * signals.concurrency,
     }
     name = min(caps, key=lambda cap: caps[cap])
     reason = (f"{signals.arrivals_per_s:,.0f}/s arrive, {signals.backlog:,} wait, {busy_s:.3g} s a message: "
@@ -93,7 +96,7 @@ def recommend(signals: PoolSignals, limits: ScalingThresholds) -> _Advice:
     if caps[name] < needed:
         reason += f", limited to {caps[name]:.0f} by {name}"
     workers = max(math.ceil(min(needed, caps[name]) / signals.concurrency - 1e-9), limits.least_workers)
-    return _Advice(int(min(workers, signals.host_workers)), reason)
+    return _Advice(int(min(workers, max(signals.host_workers, limits.least_workers), signals.most_workers)), reason)
 
 
 def _remember(state: ScalingState, wanted: int, limits: ScalingThresholds, now_s: float) -> ScalingState:

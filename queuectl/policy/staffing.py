@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from zlib import crc32
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 60.0
@@ -56,12 +57,42 @@ class Plan:
     wait_until_s: float | None = None
 
 
-def share(desired: int, hosts: Sequence[str], host: str) -> int:
-    """This host's part of a pool: an equal one, and one of the remainder for the first hosts by name."""
-    if host not in hosts:
-        return 0
-    part, remainder = divmod(desired, len(hosts))
-    return part + (sorted(hosts).index(host) < remainder)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Workers that a pool asks for, and the hosts that share it."""
+
+    workers: int
+    hosts: Sequence[str]
+
+
+def allocate(pools: Mapping[str, Wanted], capacity: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Pool -> host -> workers, in proportion to the hosts' capacity (worker processes) and never above it.
+
+    Each worker in turn goes to the host with the greatest capacity / (2 n + 1), n being what it has of this pool
+    already (Sainte-Laguë). Unlike largest remainders, this takes no worker from one old host to another when a host
+    comes, goes, or one more worker is wanted: only what has to moves. Where capacity is short, all pools get one worker
+    at a time in turn, so that the small ones are complete first.
+    """
+    parts = {pool: dict.fromkeys(sorted(wanted.hosts), 0) for pool, wanted in pools.items()}
+    free = dict(capacity)
+    unmet = {pool: pools[pool].workers for pool in sorted(pools)}
+    while unmet:
+        for pool in list(unmet):
+            host = _next_host(pool, parts[pool], capacity, free) if unmet[pool] > 0 else None
+            if host is None:
+                del unmet[pool]
+                continue
+            parts[pool][host] += 1
+            free[host] -= 1
+            unmet[pool] -= 1
+    return parts
+
+
+def _next_host(pool: str, part: Mapping[str, int], capacity: Mapping[str, int], free: Mapping[str, int]) -> str | None:
+    """Among equals each pool prefers other hosts, so that pools of one worker do not all stand on the first."""
+    able = [host for host in part if free.get(host, 0) > 0]
+    return max(able, key=lambda host: (capacity[host] / (2 * part[host] + 1), crc32(f"{pool} {host}".encode())),
+               default=None)  # fmt: skip
 
 
 def after_exit(crashes: Crashes, started_s: float, now_s: float) -> Crashes:

@@ -8,11 +8,16 @@ from queuectl.store.client import Steps, ask, command, script
 from queuectl.store.scripts import load
 
 ROTATE = load("rotate_newest")
-ROTATE_JOBS = 1000
+ROTATE_JOBS = 800
+"""Arrivals a call; a quarter as many of the oldest come with them."""
 SHED_OWNERS = ("claim", "sweep")
 """Who stages stale messages: claims of our workers, and the sweep at the old end."""
 ADMISSION_OWNER = "admission"
 """Who stages what the shed curve meets."""
+ORDER_OWNER = "order"
+"""Who stages stale messages with an ordering key, each with all that was held behind it."""
+CUT_OWNERS = {ADMISSION_OWNER: "pressure", ORDER_OWNER: "max age"}
+"""With reasons: what they stage is shed whatever happens meanwhile: the producer was told, or the key has gone on."""
 
 
 def set_assist(queue: QueueState, assisted: bool) -> Steps[None]:
@@ -36,11 +41,12 @@ def rotate(queue: QueueState, *, fence: str) -> Steps[int]:
 def shed(queue: QueueState, *, fence: str, sweep: bool) -> Steps[int]:
     """Sweep the stale head (`sweep`), and pack what claims and sweeps have staged. Returns messages packed.
 
-    Where shedding has ended meanwhile, what is staged goes back to the head; but what admission has shed stays shed:
-    the producer was told.
+    Where shedding has ended meanwhile, what is staged goes back to the head, but for CUT_OWNERS' part.
     """
-    met = tiers.Staging(queue.name, ADMISSION_OWNER, Tier.SHED, "pressure", queue.shed.cause, "head")
-    packed = yield from tiers.pack_staged(met, fence=fence)
+    packed = 0
+    for owner, reason in CUT_OWNERS.items():
+        met = tiers.Staging(queue.name, owner, Tier.SHED, reason, queue.shed.cause, "head")
+        packed += yield from tiers.pack_staged(met, fence=fence)
     if queue.shed.value != Switch.ON:
         for owner in SHED_OWNERS:
             yield from tiers.unstage(queue.name, owner, fence=fence, end="head")

@@ -18,9 +18,10 @@ def address(default: str) -> Steps[str]:
 
 
 def is_registered(worker: str) -> Steps[bool]:
-    """False after repair took this worker for dead, or the server lost its data."""
-    found = yield from ask(command("SISMEMBER", keys.WORKERS, keys.worker(worker)))
-    return bool(found)
+    """False after repair took this worker for dead, its record expired while the server was away, or data was lost."""
+    key = keys.worker(worker)
+    named, known = yield (command("SISMEMBER", keys.WORKERS, key), command("HEXISTS", key, "birth"))
+    return bool(named and known)
 
 
 def announce_shutdown(worker: str) -> Steps[None]:

@@ -23,7 +23,9 @@ from queuectl.store.connect import open_async_store
 async def leader(redis_url: str) -> AsyncIterator[Leader]:
     """Holds the lease; `await leader.tick()` is one second of its work."""
     store = await open_async_store(redis_url)
-    yield await Leader.elected(store, Settings())
+    elected = await Leader.elected(store, Settings())
+    yield elected
+    await elected.duties.leave()
     await store.close()
 
 

@@ -6,19 +6,21 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from worker_runs import until
 
-from queuectl.daemon.children import is_alive, worker_command
+from queuectl.daemon.children import bears_name, is_alive, worker_command
 from queuectl.daemon.supervisor import CrashLoop, Supervisor
 from queuectl.model import PoolState, WorkerState
 from queuectl.policy.staffing import Staff
 
 POOL = PoolState("bulk", ("forum",), desired=2, actual=0, concurrency=5)
 WAITS = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); signal.pause()"
+WAITS_IN_SHELL = "while :; do sleep 1; done"
 DEAF = """
 import os, pathlib, signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -38,8 +40,8 @@ class Clock:
         return self.now_s
 
 
-def python(program: str) -> Callable[[PoolState], tuple[str, ...]]:
-    return lambda pool: (sys.executable, "-c", program, str(pool.concurrency))
+def python(program: str) -> Callable[..., tuple[str, ...]]:
+    return lambda pool, own, name: (sys.executable, "-c", program, str(pool.concurrency))
 
 
 @pytest.fixture
@@ -117,6 +119,35 @@ async def test_a_crash_loop_is_told_once_and_backs_off(supervise):
     assert sorted(set(starts)) == [0, 1, 3, 7, 15, 31, 63]
 
 
+async def test_a_command_that_cannot_be_run_is_a_crash_loop(capfd: pytest.CaptureFixture[str]):
+    clock = Clock()
+    supervisor = Supervisor("here", os.environ, clock=clock)
+    told: list[CrashLoop] = []
+    while not told:
+        supervisor.steer(POOL, 1, [], ["no-such-program", "{name}", "{queues}"])
+        while supervisor._children:
+            told += supervisor.reap()
+        clock.now_s += 10.0
+    assert told == [CrashLoop("bulk", exit_code=1, crashes=3)]
+    assert "no-such-program: No such file or directory" in capfd.readouterr().err
+
+
+async def test_stock_workers_of_a_pool_are_adopted_by_their_name(supervise):
+    supervisor = supervise()
+    own = ["sh", "-c", WAITS_IN_SHELL, "{name}"]
+    other = Supervisor("here", os.environ)
+    other.steer(POOL, 1, [], own)
+    (child,) = other._children.values()
+    name = until(lambda: next((part for part in child.process.args if part.startswith("bulk~here~")), ""))
+    try:
+        until(lambda: bears_name(child.pid, name))
+        idle = WorkerState(name, "here", child.pid, ("forum",), "idle", pool="bulk", stock=True, heartbeat_age_s=300)
+        assert supervisor.strangers([idle, replace(idle, name="bulk~here~another")]) == (idle,)
+    finally:
+        child.process.kill()
+        child.process.wait()
+
+
 async def test_changed_settings_replace_workers(supervise):
     supervisor = supervise()
     supervisor.steer(POOL, 1, [])
@@ -178,5 +209,19 @@ async def test_what_hangs_beyond_the_grace_is_killed(supervise, monkeypatch: pyt
     assert child.process.returncode == -signal.SIGKILL
 
 
+async def test_stock_workers_are_left_to_finish_their_jobs(
+    supervise, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("queuectl.daemon.supervisor.KILL_AFTER_S", 0.2)
+    supervisor = supervise(DEAF)
+    supervisor.steer(POOL, 1, [], ["rq", "{name}"])
+    (child,) = supervisor._children.values()
+    until((tmp_path / "deaf").exists)
+    await supervisor.stop_all(grace_s=0)
+    assert "is left to finish its job" in caplog.text
+    assert child.process.poll() is None
+
+
 def test_the_url_is_not_on_the_command_line():
-    assert worker_command(POOL)[1:] == ("-m", "queuectl", "worker", "forum", "--concurrency", "5", "--pool", "bulk")
+    arguments = worker_command(POOL, (), "x")[1:]
+    assert arguments == ("-m", "queuectl", "worker", "forum", "--concurrency", "5", "--pool", "bulk")

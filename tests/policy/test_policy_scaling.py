@@ -47,6 +47,7 @@ def test_square_root_staffing_and_the_drain_objective(arrivals: float, backlog: 
         ({"provider_per_s": 250}, 4, "limited to 35 by the provider's rate"),
         ({"connections": 70}, 7, "limited to 70 by the provider's connections"),
         ({"host_workers": 5}, 5, "limited to 50 by the hosts' capacity"),
+        ({"most_workers": 5}, 5, "limited to 50 by the settings' max"),
     ],
 )
 def test_caps(caps: dict[str, float], workers: int, said: str) -> None:

@@ -15,31 +15,76 @@ from queuectl.policy.staffing import (
     Crashes,
     Plan,
     Staff,
+    Wanted,
     after_exit,
+    allocate,
     plan,
-    share,
 )
 
-hosts = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=8, unique=True)
+capacities = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(0, 30), min_size=1, max_size=6)
 workers = st.builds(Staff, st.integers(1, 10_000), st.floats(0, 1000), st.booleans())
 staff = st.lists(workers, max_size=20, unique_by=lambda worker: worker.pid)
 NOW_S = 1000.0
 
 
-@given(st.integers(0, 1000), hosts)
-def test_shares_add_up_and_differ_by_one_at_most(desired: int, names: list[str]):
-    parts = [share(desired, names, name) for name in names]
-    assert sum(parts) == desired
+def parts_of(desired: int, capacity: dict[str, int]) -> dict[str, int]:
+    return allocate({"bulk": Wanted(desired, tuple(capacity))}, capacity)["bulk"]
+
+
+@given(st.integers(0, 200), capacities)
+def test_parts_add_up_to_what_fits(desired: int, capacity: dict[str, int]):
+    parts = parts_of(desired, capacity)
+    assert sum(parts.values()) == min(desired, sum(capacity.values()))
+    assert all(0 <= parts[host] <= capacity[host] for host in capacity)
+
+
+@given(st.integers(0, 100), st.integers(1, 8))
+def test_equal_hosts_differ_by_one_at_most(desired: int, number: int):
+    parts = parts_of(desired, {f"h{index}": 100 for index in range(number)}).values()
     assert max(parts) - min(parts) <= 1
 
 
-@given(st.integers(0, 1000), hosts)
-def test_a_host_that_does_not_share_gets_nothing(desired: int, names: list[str]):
-    assert share(desired, names, "elsewhere") == 0
+def test_parts_are_in_proportion_to_capacity():
+    assert parts_of(14, {"a": 40, "b": 20, "c": 10}) == {"a": 8, "b": 4, "c": 2}
 
 
-def test_the_remainder_goes_to_the_first_hosts_by_name():
-    assert [share(5, ["b", "c", "a"], name) for name in "abc"] == [2, 2, 1]
+@given(st.integers(0, 100), capacities, st.integers(0, 30))
+def test_a_new_host_takes_only_what_it_gets(desired: int, capacity: dict[str, int], new: int):
+    before, after = parts_of(desired, capacity), parts_of(desired, {**capacity, "new": new})
+    assert all(after[host] <= before[host] for host in capacity)
+
+
+@given(st.integers(0, 100), capacities)
+def test_one_worker_more_moves_no_other(desired: int, capacity: dict[str, int]):
+    before, after = parts_of(desired, capacity), parts_of(desired + 1, capacity)
+    assert sorted(after[host] - before[host] for host in capacity)[:-1] == [0] * (len(capacity) - 1)
+
+
+@given(st.dictionaries(st.sampled_from("pqrst"), st.integers(0, 30), min_size=1), capacities, st.data())
+def test_many_pools_never_exceed_a_host_and_small_ones_are_complete_first(
+    desired: dict[str, int], capacity: dict[str, int], data: st.DataObject
+):
+    shares = st.lists(st.sampled_from(sorted(capacity)), unique=True)
+    pools = {pool: Wanted(number, data.draw(shares)) for pool, number in desired.items()}
+    parts = allocate(pools, capacity)
+    for host, most in capacity.items():
+        assert sum(part.get(host, 0) for part in parts.values()) <= most
+    assert all(set(parts[pool]) == set(pools[pool].hosts) for pool in pools)
+    everywhere = allocate({pool: Wanted(number, tuple(capacity)) for pool, number in desired.items()}, capacity)
+    got = {pool: sum(part.values()) for pool, part in everywhere.items()}
+    assert sum(got.values()) == min(sum(desired.values()), sum(capacity.values()))
+    short = [got[pool] for pool in got if got[pool] < desired[pool]]
+    assert not short or max(got.values()) <= min(short) + 1
+
+
+def test_pools_of_one_worker_do_not_all_stand_on_one_host():
+    capacity = {f"h{number}": 8 for number in range(4)}
+    parts = allocate({f"pool-{number}": Wanted(1, tuple(capacity)) for number in range(16)}, capacity)
+    assert len({host for part in parts.values() for host, number in part.items() if number}) > 1
+
+
+def test_a_host_of_unknown_capacity_gets_nothing():
+    assert allocate({"bulk": Wanted(3, ("a", "b"))}, {"a": 8}) == {"bulk": {"a": 3, "b": 0}}
 
 
 @given(st.integers(0, 50), staff)

@@ -91,7 +91,7 @@ def test_retry_with_interval_is_scheduled_and_promoted(queue: Queue, redis: Redi
     assert job.id in queue.scheduled_job_registry
     redis.zadd("rq:scheduled:work", {job.id: 1})
     with open_store(redis_url) as store:
-        assert store.run(promote_scheduled("", "work", "test")) == 1
+        assert store.run(promote_scheduled("", "work", "test")).jobs == 1
     burst(redis_url, "work")
     assert job.return_value() == "at last"
     assert ledger(redis)["delivered"] == 1
