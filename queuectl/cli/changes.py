@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from queuectl.cli.confirm import carry_out
 from queuectl.cli.context import Context
-from queuectl.cli.parsers import change_options, describe, whole
+from queuectl.cli.parsers import change_options, describe, per_second, whole
 from queuectl.model import (
     Action,
     DeleteFailed,
@@ -24,6 +24,8 @@ from queuectl.model import (
 
 Setting = TypeVar("Setting", Switch, Direction)
 AUTO = "auto"
+_MATCH = """A search is for words that all occur in a job's id, error,
+reply text, subject or masked recipient; !word: without it; "two words" in quotes are one."""
 MOST_WORKERS = 1000
 
 
@@ -90,26 +92,33 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_retry(parser: argparse.ArgumentParser) -> None:
-    describe(parser, """
-Puts failed jobs back at the tail of their queue, all of them or those named with --id. Attempts are counted anew.
+    describe(parser, f"""
+Puts failed jobs back at the tail of their queue: all of them, those named with --id, or those that --match. Attempts
+are counted anew. {_MATCH}
+With --match or --rate it goes on in steps, with progress: Ctrl+C leaves it to the daemon, or stops it where none leads.
+Jobs that fail again meanwhile are not retried a second time.
 """, """
-  queuectl retry forum --state failed --reason "provider is back"
+  queuectl retry forum --state failed --match "4.7.0 @example.org" --dry-run
+  queuectl jobs forum --state failed --match "4.7.0 @example.org"
+  queuectl retry forum --state failed --match timeout --rate 50 --reason "provider is back"
   queuectl retry forum --state failed --id m-9kQ2nW0ZsY1bT7uXc4Lr --yes
 """)  # fmt: skip
     _failed_jobs(parser)
-    _gated(parser, lambda args: RetryFailed(args.queue, tuple(args.ids)))
+    parser.add_argument("--rate", dest="rate_per_s", metavar="N", type=per_second, help="at most N messages a second")
+    _gated(parser, lambda args: RetryFailed(args.queue, tuple(args.ids), args.match, args.rate_per_s))
 
 
 def _add_delete(parser: argparse.ArgumentParser) -> None:
-    describe(parser, """
-Deletes failed jobs for good, all of the queue's or those named with --id. There is no undo; above 10,000 the queue's
-name has to be typed.
+    describe(parser, f"""
+Deletes failed jobs for good: all of the queue's, those named with --id, or those that --match. There is no undo; above
+10,000 the queue's name has to be typed. {_MATCH}
 """, """
   queuectl delete forum --state failed --dry-run
+  queuectl delete forum --state failed --match '5.1.1 !"mailbox full"'
   queuectl delete forum --state failed --yes --confirm forum
 """)  # fmt: skip
     _failed_jobs(parser)
-    _gated(parser, lambda args: DeleteFailed(args.queue, tuple(args.ids)))
+    _gated(parser, lambda args: DeleteFailed(args.queue, tuple(args.ids), args.match))
 
 
 def _failed_jobs(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +126,9 @@ def _failed_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", choices=["failed"], required=True, help="which jobs: failed")
     parser.add_argument("--id", dest="ids", metavar="ID", action="append", default=[],
                         help="this job only; may be given several times")  # fmt: skip
-    change_options(parser)
+    parser.add_argument("--match", metavar="WORDS", default="",
+                        help="those with all these words; !WORD: without it")  # fmt: skip
+    change_options(parser, waits=True)
 
 
 def _add_scale(parser: argparse.ArgumentParser) -> None:

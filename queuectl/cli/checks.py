@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from queuectl.model import FleetState, LedgerState
-from queuectl.policy.diagnosis import MEMORY_BAD, MEMORY_WARN
-from queuectl.store.checks import ConfigFacts, ServerFacts
+from queuectl.policy.fleet_findings import MEMORY_BAD, MEMORY_WARN
+from queuectl.store.checks import ConfigFacts, OverflowFacts, ServerFacts
 
 OLDEST = (6, 2)
 LISTPACK_VALUE_BYTES = 1024
@@ -140,6 +140,26 @@ def _ledger(state: FleetState) -> Iterator[Check]:
         )
     else:
         yield Check("ledger", Level.OK, "every counted message is accounted for")
+
+
+def overflow(facts: OverflowFacts | None, state: FleetState) -> Iterator[Check]:
+    """The overflow server, and segments that cannot be read."""
+    away = sum(queue.overflow_away for queue in state.queues)
+    if facts is None and away:
+        yield Check("overflow", Level.BAD, f"{away:,} messages are kept on an overflow server that is not named here",
+                    "name it: server.overflow_url")  # fmt: skip
+    elif facts is not None and facts.trouble:
+        yield Check("overflow", Level.BAD, f"{facts.trouble}; {away:,} messages are kept there",
+                    "drains to overflow and refills stop until it is back; nothing is lost")  # fmt: skip
+    elif facts is not None:
+        yield _judged("overflow", facts.aof, f"the overflow server keeps {away:,} messages"
+                      + ("" if facts.aof else " and no append-only file"),
+                      "a crash there loses them: CONFIG SET appendonly yes, and the same in redis.conf")  # fmt: skip
+    damaged = [(queue.name, queue.overflow_damaged + queue.shed_damaged) for queue in state.queues]
+    names = ", ".join(f"{name} ({number:,})" for name, number in damaged if number)
+    if names:
+        yield Check("segments", Level.BAD, f"packed messages that cannot be read are set aside: {names}",
+                    "`queuectl audit` says which; each refill tries them again")  # fmt: skip
 
 
 def schedulers(state: FleetState, locks: Mapping[str, str]) -> Iterator[Check]:

@@ -69,10 +69,11 @@ def _commit(context: Context, store: Store, preview: Preview, typed: str) -> int
     if preview.confirm_word and typed != preview.confirm_word:
         raise RefusedError(f"{preview.headline}: give --confirm {preview.confirm_word} with --yes; "
                            "nothing was changed")  # fmt: skip
-    outcome = store.run(context.gate().commit(preview, reason=args.reason, typed=typed))
+    gate = context.gate()
+    outcome = store.run(gate.commit(preview, reason=args.reason, typed=typed))
     number = f" (#{outcome.number})" if outcome.number else ""
     print(f"{outcome.done}{number}", flush=True)
-    code = follow(store, outcome.operation, wait=not args.no_wait) if outcome.operation else 0
+    code = follow(store, gate, outcome.operation, wait=not args.no_wait) if outcome.operation else 0
     if outcome.number and preview.undoable:
         print(f"undo: queuectl undo {outcome.number}")
     return code

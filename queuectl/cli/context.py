@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from queuectl.console.glyphs import Glyphs, glyphs
-from queuectl.model import ServerError
-from queuectl.settings import Loaded, Settings, load
+from queuectl.model import ServerError, UsageError
+from queuectl.settings import EnvironmentSettings, Loaded, Settings, load
 
 if TYPE_CHECKING:
     from queuectl.store.client import Store
@@ -45,7 +45,19 @@ class Context:
             flags["console.mouse"] = False
         if self.ascii:
             flags["console.ascii"] = True
-        return load(config=self.option("config"), flags=flags, environ=self.environ)
+        loaded = load(config=self.option("config"), flags=flags, environ=self.environ)
+        return loaded if self.option("context") is None else self._in_context(loaded, self.option("context"))
+
+    def _in_context(self, loaded: Loaded, name: str) -> Loaded:
+        if self.option("url") is not None:
+            raise UsageError("--context and --url exclude each other: a context has its own server")
+        known = loaded.settings.contexts
+        if name not in known:
+            there = f"there are: {', '.join(sorted(known))}" if known else "the settings have no [contexts.NAME]"
+            raise UsageError(f"no context {name!r}; {there}")
+        changed = ("server.url", *(f"environment.{field}" for field in EnvironmentSettings.model_fields))
+        origins = {**loaded.origins, **dict.fromkeys(changed, f"--context {name}")}
+        return Loaded(loaded.settings.in_context(name), origins)
 
     def option(self, name: str) -> Any:
         """A global option; None when it was not given."""
@@ -92,7 +104,8 @@ class Context:
         """A connection. Raises ServerError when the server cannot be used."""
         from queuectl.store.connect import open_store
 
-        return open_store(self.url(), timeout_s=self.settings.server.timeout_s)
+        server = self.settings.server
+        return open_store(self.url(), timeout_s=server.timeout_s, overflow_url=server.overflow_url)
 
     def gate(self) -> Gate:
         from queuectl.store.gate import Gate, operator_name

@@ -12,7 +12,8 @@ RATE_SPAN = "5m"
 WIDTH, HEIGHT = 8, 8
 COLUMNS = 24
 _BY_NAME = {metric.name: metric for metric in METRICS}
-_TITLES = {Scope.QUEUE: "Queues", Scope.POOL: "Pools", Scope.PROVIDER: "Providers", Scope.FLEET: "Server and daemons"}
+_TITLES = {Scope.QUEUE: "Queues", Scope.POOL: "Pools", Scope.PROVIDER: "Providers",
+           Scope.REASON: "Shed store", Scope.FLEET: "Server and daemons"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

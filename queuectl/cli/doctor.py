@@ -71,6 +71,7 @@ def _inside(context: Context, store: Store) -> Iterator[Check]:
     fleet = store.run(Reader(context.settings).fleet())
     names = [queue.name for queue in fleet.queues]
     yield from checks.fleet(fleet)
+    yield from checks.overflow(store.run(facts.overflow_facts()), fleet)
     yield from checks.schedulers(fleet, store.run(facts.scheduler_locks(names)))
     unknown = store.run(facts.without_policy([name for name in names if name not in context.settings.queues]))
     yield checks.policies(unknown)

@@ -12,8 +12,8 @@ from queuectl.cli.plain import print_json
 from queuectl.cli.table import Column, print_table
 from queuectl.console.glyphs import Glyphs
 from queuectl.console.words import age, plain
-from queuectl.model import Direction, JobView
-from queuectl.store import jobs
+from queuectl.model import Direction, JobView, QueueState, UsageError
+from queuectl.store import dead_letters, jobs
 from queuectl.store.changes.facts import of_queue
 
 DEFAULT_LIMIT = 20
@@ -31,10 +31,14 @@ States: {", ".join(jobs.STATES)}.
 """, """
   queuectl jobs forum
   queuectl jobs forum --state failed --limit 100
+  queuectl jobs forum --state failed --match '5.1.1 @example.org !"mailbox full"'
   queuectl jobs forum --state failed --json | jq -r '.jobs[].job_id'
 """)  # fmt: skip
     parser.add_argument("queue", metavar="QUEUE")
     parser.add_argument("--state", choices=jobs.STATES, default="queued", metavar="STATE", help="default: queued")
+    parser.add_argument("--match", metavar="WORDS", default="",
+                        help="failed jobs with all these words in id, error, reply, subject or masked recipient; "
+                             "!WORD: without it")  # fmt: skip
     parser.add_argument("--limit", metavar="N", type=whole(1, MOST_ROWS), default=DEFAULT_LIMIT,
                         help=f"rows to show; default: {DEFAULT_LIMIT}")  # fmt: skip
     parser.add_argument("--offset", metavar="N", type=whole(0, 10**12), default=0, help="rows to skip")
@@ -44,23 +48,33 @@ States: {", ".join(jobs.STATES)}.
 
 def _jobs(context: Context) -> int:
     args = context.args
+    if args.match and args.state != "failed":
+        raise UsageError("--match searches failed jobs: give --state failed")
     with context.store() as store:
         queue = store.run(of_queue(args.queue, context.settings)).queue
-        lifo = queue.direction.value == Direction.LIFO
-        rows = store.run(jobs.page(args.queue, args.state, args.offset, args.limit, newest_first=lifo))
-    counts = {"queued": queue.depth, "started": queue.in_flight, "scheduled": queue.scheduled,
-              "deferred": queue.deferred, "held": queue.deferred, "failed": queue.failed, "finished": queue.finished,
-              "overflow": queue.overflow, "shed": queue.shed_stored}  # fmt: skip
-    total = counts[args.state]
+        if args.match:
+            rows = store.run(dead_letters.find(args.queue, args.match, args.offset, args.limit))
+            total, estimated = store.run(dead_letters.count(args.queue, args.match))
+        else:
+            lifo = queue.direction.value == Direction.LIFO
+            rows = store.run(jobs.page(args.queue, args.state, args.offset, args.limit, newest_first=lifo))
+            total, estimated = _total(queue, args.state), False
     if args.json:
-        print_json({"queue": args.queue, "state": args.state, "total": total, "offset": args.offset,
-                    "jobs": [asdict(row) for row in rows]})  # fmt: skip
+        print_json({"queue": args.queue, "state": args.state, "match": args.match, "total": total,
+                    "estimated": estimated, "offset": args.offset, "jobs": [asdict(row) for row in rows]})  # fmt: skip
         return 0
     if rows:
         print_table(_columns(rows, context.glyphs))
     shown = f"{args.offset + 1:,} to {args.offset + len(rows):,} of " if rows else "none of "
-    print(f"{shown}{total:,} {args.state} in {args.queue}", file=sys.stderr)
+    about, matching = "about " if estimated else "", " that match" if args.match else ""
+    print(f"{shown}{about}{total:,} {args.state}{matching} in {args.queue}", file=sys.stderr)
     return 0
+
+
+def _total(queue: QueueState, state: str) -> int:
+    return {"queued": queue.depth + queue.surge, "started": queue.in_flight, "scheduled": queue.scheduled,
+            "deferred": queue.deferred, "held": queue.deferred, "failed": queue.failed, "finished": queue.finished,
+            "overflow": queue.overflow, "shed": queue.shed_stored}[state]  # fmt: skip
 
 
 def _columns(rows: list[JobView], signs: Glyphs) -> list[Column]:

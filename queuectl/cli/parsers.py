@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from queuectl.cli.durations import duration
 
@@ -21,9 +22,27 @@ exit status:
 class Parser(argparse.ArgumentParser):
     """Errors in one line, no abbreviations, examples kept as written."""
 
+    intermixed = False
+    """Its last argument takes any number of words, which may stand behind options too."""
+
     def __init__(self, **options: object) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False
+        try:
+            return super().parse_known_intermixed_args(args, namespace)
+        finally:
+            self.intermixed = True
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        near = get_close_matches(str(value), [str(choice) for choice in action.choices or ()], 1)
+        if action.choices is not None and value not in action.choices and near:
+            raise argparse.ArgumentError(action, f"no {value!r}; did you mean {near[0]!r}?")
+        super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
         print(f"queuectl: {message}\ntry: {self.prog} --help", file=sys.stderr)
@@ -49,11 +68,15 @@ def global_options() -> Parser:
         help="server: redis://, rediss://, unix:// or redis+sentinel://h1:26379,h2:26379/master/0; "
              "default: $QUEUECTL_URL, $REDIS_URL, the settings file, the embedded server",
     )  # fmt: skip
+    group.add_argument("--context", metavar="NAME", default=absent,
+                       help="a server of the settings' [contexts], with its name, colour and rules")  # fmt: skip
     group.add_argument("--config", metavar="FILE", type=Path, default=absent,
                        help="settings file; default: $QUEUECTL_CONFIG, ./queuectl.toml, "
                             "~/.config/queuectl/queuectl.toml, /etc/queuectl/queuectl.toml")  # fmt: skip
     group.add_argument("--ascii", action="store_true", default=absent, help="plain ASCII signs only")
     group.add_argument("--no-mouse", action="store_true", default=absent, help="console: leave the mouse alone")
+    group.add_argument("--inline", action="store_true", default=absent,
+                       help="console: only the table of queues, under the prompt; its last picture stays")  # fmt: skip
     group.add_argument("--theme", metavar="NAME", default=absent, help="console: colour theme")
     return parser
 
@@ -64,10 +87,12 @@ def describe(parser: argparse.ArgumentParser, description: str, examples: str = 
     parser.epilog = (f"examples:\n{examples.strip(chr(10))}\n\n" if examples else "") + GLOBAL_EPILOG
 
 
-def change_options(parser: argparse.ArgumentParser, *, expires: bool = False, waits: bool = False) -> None:
-    """Options of every change."""
+def change_options(
+    parser: argparse.ArgumentParser, *, expires: bool = False, waits: bool = False, why: str = "--reason"
+) -> None:
+    """Options of every change. `why`: the name of the one for the audit log, where `--reason` means something else."""
     group = parser.add_argument_group("change options")
-    group.add_argument("--reason", metavar="TEXT", default="", help="why; stands in the audit log")
+    group.add_argument(why, dest="reason", metavar="TEXT", default="", help="why; stands in the audit log")
     group.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
     group.add_argument("--yes", "-y", action="store_true", help="do not ask; needed when there is no terminal")
     group.add_argument(

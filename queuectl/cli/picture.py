@@ -8,7 +8,8 @@ from queuectl.cli.table import Column, print_table
 from queuectl.console.glyphs import Glyphs
 from queuectl.console.words import age, clock_short, count, estimated, percent, plain, rate, size
 from queuectl.model import Control, FleetState, LedgerState, QueueState, ServerState, Switch
-from queuectl.policy.diagnosis import Severity, condition, diagnose
+from queuectl.policy.diagnosis import condition, diagnose
+from queuectl.policy.findings import Severity
 
 
 def print_picture(fleet: FleetState, signs: Glyphs) -> None:
@@ -16,7 +17,8 @@ def print_picture(fleet: FleetState, signs: Glyphs) -> None:
     if fleet.queues:
         print_table(queue_columns(fleet.queues, signs))
         print()
-    for line in (*_footing(fleet, signs), *_overrides(fleet, signs), *_findings(fleet, signs)):
+    for line in (*_footing(fleet, signs), *_shed(fleet), *_overrides(fleet, signs), *_live_policies(fleet, signs),
+                 *_findings(fleet, signs)):  # fmt: skip
         print(line)
 
 
@@ -59,7 +61,8 @@ def _overridden(control: Control) -> str:
 
 
 def _workers(queue: QueueState) -> str:
-    return f"{queue.workers}+{queue.stock_workers} stock" if queue.stock_workers else str(queue.workers)
+    ours, stock = queue.workers - queue.stock_workers, queue.stock_workers
+    return f"{ours}+{stock} stock" if stock else str(ours)
 
 
 def _ledger(queue: QueueState, signs: Glyphs) -> str:
@@ -116,12 +119,27 @@ def _sum(fleet: FleetState, signs: Glyphs) -> str:
     return f" {signs.separator} ".join(part for part in parts if part)
 
 
+def _shed(fleet: FleetState) -> Iterator[str]:
+    """What can be replayed, by the reason it was shed for."""
+    for queue in fleet.queues:
+        if queue.shed_reasons:
+            yield f"shed      {queue.name}: {', '.join(f'{number:,} {why}' for why, number in queue.shed_reasons)}"
+
+
 def _overrides(fleet: FleetState, signs: Glyphs) -> Iterator[str]:
     """Who decided what by hand, and until when: what the next shift has to know."""
     for queue in fleet.queues:
         for what, control in (("shed", queue.shed), ("mode", queue.direction), ("pause", queue.pause)):
             if control.overridden and not _default(what, control):
                 yield f"override  {queue.name}: {what} {control.value}{_who(control, signs)}"
+
+
+def _live_policies(fleet: FleetState, signs: Glyphs) -> Iterator[str]:
+    """What stands until somebody resets it, whatever the settings say."""
+    for queue in fleet.queues:
+        for by in sorted({live.by for live in queue.policy.live}):
+            names = ", ".join(live.field for live in queue.policy.live if live.by == by)
+            yield f"policy    {queue.name}: {names} changed live by {plain(by, signs)}"
 
 
 def _default(what: str, control: Control) -> bool:

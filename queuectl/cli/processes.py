@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from queuectl.cli.context import Context
 from queuectl.cli.durations import duration
 from queuectl.cli.parsers import describe, whole
 from queuectl.model import UsageError
 
+if TYPE_CHECKING:
+    from queuectl.console.contexts import Place
+
 DEFAULT_CONCURRENCY = 50
+OWN = "default"
+"""How the switcher calls the server that no context names."""
+NOT_DRAWABLE = frozenset({"", "dumb", "unknown"})
 
 
 def add(verb: str, parser: argparse.ArgumentParser) -> None:
@@ -19,14 +26,41 @@ def add(verb: str, parser: argparse.ArgumentParser) -> None:
 
 def console(context: Context) -> int:
     """The console; refuses where it could not be drawn or typed into."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the console needs a terminal; for scripts: `queuectl status`, `queuectl status --json`, "
-                         "`queuectl --help`")  # fmt: skip
-    settings, url = context.settings, context.url_started()
+    _check_terminal(context)
+    from queuectl.console.contexts import Contexts
     from queuectl.console.run import run
     from queuectl.console.store_link import open_link
 
-    return run(open_link(url, settings, _for_children(context)), settings, environ=context.environ)
+    places = _places(context)
+    environ = _for_children(context)
+    contexts = Contexts(places, context.option("context") or OWN, lambda at: open_link(at.server.url, at, environ))
+    settings, inline = contexts.current.settings, bool(context.option("inline"))
+    return run(contexts.link, settings, environ=context.environ, contexts=contexts, inline=inline)
+
+
+def _places(context: Context) -> tuple[Place, ...]:
+    """The server that was asked for, and those of the settings' [contexts]."""
+    from queuectl.console.contexts import Place
+
+    settings = context.settings
+    named = [Place(name, settings.in_context(name)) for name in settings.contexts]
+    if context.option("context") is not None:
+        return tuple(named)
+    server = settings.server.model_copy(update={"url": context.url_started()})
+    return (Place(OWN, settings.model_copy(update={"server": server})), *named)
+
+
+def _check_terminal(context: Context) -> None:
+    """`textual serve` draws in a browser and brings its own driver; everything else needs a terminal to draw on."""
+    if context.environ.get("TEXTUAL_DRIVER"):
+        return
+    instead = "for scripts: `queuectl status`, `queuectl status --json`, `queuectl --help`"
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(f"the console needs a terminal; {instead}")
+    if context.environ.get("TERM", "") in NOT_DRAWABLE:
+        kind = context.environ.get("TERM", "")
+        raise UsageError(f"the console cannot draw on TERM={kind!r}: set the terminal's real type, e.g. "
+                         f"TERM=xterm-256color; {instead}")  # fmt: skip
 
 
 def _add_daemon(parser: argparse.ArgumentParser) -> None:

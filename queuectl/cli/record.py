@@ -19,7 +19,7 @@ from queuectl.console import words
 from queuectl.model import ServerError, UsageError
 from queuectl.record.recorder import Recorder
 from queuectl.settings import mask_url
-from queuectl.settings.model import EnvironmentSettings
+from queuectl.settings import EnvironmentSettings
 from queuectl.store.client import Store
 from queuectl.store.gate import operator_name
 from queuectl.store.reader import Reader

@@ -73,10 +73,10 @@ def _live(context: Context, since_s: float | None) -> Evidence:
     address = mask_url(context.url())
     with context.store() as store:
         fleet = store.run(Reader(context.settings, address=address).fleet())
-        samples = store.run(series.history(span_s))
+        kept = store.run(series.stored(span_s))
         from_s = fleet.taken_at_s - span_s
         events = store.run(audit.recent(MOST_EVENTS, since_s=from_s))
-    kept = tuple(sample for sample in samples if sample.at_s >= from_s)
+    kept = tuple(sample for sample in kept if sample.at_s >= from_s)
     return Evidence(address, from_s, fleet.taken_at_s, kept, tuple(reversed(events)), last=fleet,
                     notes=_gaps(kept[0].at_s if kept else None, from_s))  # fmt: skip
 

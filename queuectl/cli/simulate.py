@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,10 +18,13 @@ from queuectl.cli.plain import print_json
 from queuectl.cli.table import Column, print_table
 from queuectl.console.glyphs import Glyphs
 from queuectl.console.words import age, count, duration, size
+from queuectl.model import UsageError
 from queuectl.simulate.files import load_scenario, scenario_names
 from queuectl.simulate.result import QueueResult, Result, simulate
 
 PLOT_HEIGHT = 18
+ON_TIME = 0.999
+"""A kind of mail kept its target wait when this share of what arrived was delivered within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,20 @@ seconds; <1s is the second of arrival. Scenarios that come with queuectl: {", ".
 """, """
   queuectl simulate mission
   queuectl simulate mission --compare mission-plain-fifo mission-plain-lifo mission-no-isolation
+  queuectl simulate --compare before.toml after.toml
   queuectl simulate ours.toml --plot
   queuectl simulate ours.toml --json | jq '.scenarios[0].queues'
 """)  # fmt: skip
-    parser.add_argument("scenario", metavar="SCENARIO.toml", help="a scenario file, or the name of one that ships")
-    parser.add_argument("--compare", metavar="OTHER.toml", nargs="+", default=[], help="others, side by side with it")
+    parser.add_argument(
+        "scenario", metavar="SCENARIO.toml", nargs="?", help="a scenario file, or the name of one that ships"
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="OTHER.toml",
+        nargs="+",
+        default=[],
+        help="others, side by side with it; or all of them, without a first one",
+    )
     parser.add_argument("--plot", action="store_true", help="draw the backlog by tier over time")
     parser.add_argument("--json", action="store_true", help="everything, with transitions and history")
     parser.set_defaults(run=run)
@@ -53,7 +66,10 @@ seconds; <1s is the second of arrival. Scenarios that come with queuectl: {", ".
 
 def run(context: Context) -> int:
     args = context.args
-    scenarios = [(name, load_scenario(name)) for name in (args.scenario, *args.compare)]
+    names = [name for name in (args.scenario, *args.compare) if name]
+    if not names:
+        raise UsageError(f"name a scenario: a file, or one of {', '.join(scenario_names())}")
+    scenarios = [(name, load_scenario(name)) for name in names]
     runs = []
     for name, scenario in scenarios:
         started_s = time.perf_counter()
@@ -81,10 +97,24 @@ def _print(runs: list[Run], signs: Glyphs) -> None:
     rows = [(each.name, queue) for name in names for each in runs for queue in each.result.queues if queue.name == name]
     print_table(_columns(rows, signs, several=len(runs) > 1))
     print()
+    for each in runs:
+        for line in _verdict(each, signs):
+            print(line)
     if len(runs) == 1:
         _print_transitions(runs[0].result)
     else:
         print("transitions: " + ", ".join(f"{each.name} {len(each.result.transitions)}" for each in runs))
+
+
+def _verdict(each: Run, signs: Glyphs) -> Iterator[str]:
+    """Which kinds of mail were on time all through, and what the others paid for it."""
+    on_time = [queue.name for queue in each.result.queues if queue.on_time >= ON_TIME]
+    yield f"{each.name}: target wait kept by {', '.join(on_time) or 'none'}"
+    for queue in each.result.queues:
+        if queue.name not in on_time:
+            fates = (("shed", queue.shed), ("refused", queue.refused), ("left", queue.waiting))
+            lost = "".join(f", {count(number, signs)} {what}" for what, number in fates if number)
+            yield f"  {queue.name}: {_percent(queue.on_time)} on time, p99 {_wait(queue.wait_p99_s, signs)}{lost}"
 
 
 def _columns(rows: list[tuple[str, QueueResult]], signs: Glyphs, *, several: bool) -> list[Column]:

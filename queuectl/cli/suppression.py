@@ -10,17 +10,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from queuectl.cli.confirm import carry_out
 from queuectl.cli.context import Context
-from queuectl.cli.parsers import Parser, describe, global_options, whole
+from queuectl.cli.parsers import Parser, change_options, describe, global_options, whole
 from queuectl.cli.plain import print_json
 from queuectl.cli.table import Column, print_table
-from queuectl.model import RefusedError, UsageError
+from queuectl.model import Suppress, Unsuppress, UsageError
+from queuectl.policy.masking import mask_address
 from queuectl.store import suppression
 from queuectl.store.client import Store
 from queuectl.store.suppression import DIGEST_BYTES, Suppressed, digest
 
 MANUAL = "by operator"
 SHOWN = 50
+MOST_SHOWN = 5
+"""Addresses that an audit entry shows, masked."""
 ABOUT = """
 Addresses on this list are refused at admission and skipped before sending. Workers add those that do not exist
 (settings: delivery.suppress_bounces). Only hashes are stored: the list can tell whether an address is on it, not which
@@ -59,7 +63,9 @@ def add(_verb: str, parser: argparse.ArgumentParser) -> None:
             of_verb.add_argument("file", metavar="FILE", type=Path)
         if name in ("add", "import"):
             of_verb.add_argument("--why", metavar="TEXT", default=MANUAL,
-                                 help=f"reason, where the file gives none; default: {MANUAL!r}")  # fmt: skip
+                                 help=f"kept with the address; default: {MANUAL!r}")  # fmt: skip
+        if name in ("add", "remove", "import"):
+            change_options(of_verb)
 
 
 def _list(context: Context) -> int:
@@ -86,31 +92,29 @@ def _list(context: Context) -> int:
 
 def _add(context: Context) -> int:
     addresses = _checked(context.args.addresses)
-    _refuse_when_read_only(context)
-    with context.store() as store:
-        added = store.run(suppression.add((digest(address), context.args.why) for address in addresses))
-    print(f"{added} added, {len(addresses) - added} stood already")
-    return 0
+    entries = tuple((digest(address), context.args.why) for address in addresses)
+    return carry_out(context, Suppress(entries, _masked(addresses)))
 
 
 def _remove(context: Context) -> int:
     addresses = _checked(context.args.addresses)
-    _refuse_when_read_only(context)
-    with context.store() as store:
-        removed = store.run(suppression.remove(digest(address) for address in addresses))
-    print(f"{removed} removed, {len(addresses) - removed} not on the list")
-    return 0 if removed else 1
+    return carry_out(context, Unsuppress(tuple(digest(address) for address in addresses), _masked(addresses)))
+
+
+def _masked(addresses: list[str]) -> str:
+    """What the audit log shows of them."""
+    shown = ", ".join(mask_address(address) for address in addresses[:MOST_SHOWN])
+    more = len(addresses) - MOST_SHOWN
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _import(context: Context) -> int:
-    _refuse_when_read_only(context)
     try:
-        with context.args.file.open(newline="", encoding="utf-8-sig") as file, context.store() as store:
-            added = store.run(suppression.add(_rows(file, context.args.file, context.args.why)))
+        with context.args.file.open(newline="", encoding="utf-8-sig") as file:
+            entries = tuple(_rows(file, context.args.file, context.args.why))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{context.args.file}: cannot be read: {error}") from None
-    print(f"{added:,} added")
-    return 0
+    return carry_out(context, Suppress(entries))
 
 
 def _export(context: Context) -> int:
@@ -154,11 +158,6 @@ def _checked(addresses: list[str]) -> list[str]:
         if "@" not in address.strip("@"):
             raise UsageError(f"{address!r} is not a mail address")
     return addresses
-
-
-def _refuse_when_read_only(context: Context) -> None:
-    if context.settings.environment.read_only:
-        raise RefusedError("the settings say read_only: nothing is changed")
 
 
 def _when(at_s: float) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-HOT_BYTES = 440
-PACKED_BYTES = 45
-"""A message in primary or surge, and one in overflow or the shed store (measured)."""
+from queuectl.policy.forecast import HOT_BYTES, PACKED_BYTES
 
 
 @dataclass(slots=True)
@@ -60,18 +58,11 @@ class Line:
             self.cohorts.append([now_s, count])
             setattr(self, tier, getattr(self, tier) + count)
 
-    def refill(self, count: int) -> None:
-        """From surge, then from overflow, into the primary."""
-        from_surge = min(count, self.surge)
-        from_overflow = min(count - from_surge, self.overflow)
-        self.surge -= from_surge
-        self.overflow -= from_overflow
-        self.primary += from_surge + from_overflow
-
-    def sweep(self, count: int, tier: str) -> None:
-        """From the primary's old end into a tier."""
-        self.primary -= count
-        setattr(self, tier, getattr(self, tier) + count)
+    def shift(self, source: str, target: str, count: int) -> None:
+        """At most `count` messages change their tier; their order does not."""
+        moved = max(0, min(count, getattr(self, source)))
+        setattr(self, source, getattr(self, source) - moved)
+        setattr(self, target, getattr(self, target) + moved)
 
     def deliver(self, now_s: int, count: int, *, newest: bool) -> None:
         """Claim `count` messages of the primary, which must hold as many."""

@@ -17,7 +17,7 @@ from queuectl.policy.thresholds import (
     TierThresholds,
     WallThresholds,
 )
-from queuectl.settings.model import Name
+from queuectl.settings.section import Name
 
 Share = Annotated[float, Field(gt=0, le=1)]
 

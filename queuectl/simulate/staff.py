@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Set
 
+from queuectl.policy.direction import oldest_among
 from queuectl.simulate.line import Line
 from queuectl.simulate.providers import Tokens
 from queuectl.simulate.scenario import Pool, Scenario
@@ -23,7 +25,7 @@ class Staff:
         self.busy_s = {name: scenario.queues[name].busy_ms / 1000 for name in pool.queues}
         self._provider = {name: scenario.queues[name].provider for name in pool.queues}
         self._oldest_share = scenario.thresholds.lifo.oldest_share
-        self._oldest_due = dict.fromkeys(pool.queues, 0.0)
+        self._oldest_owed = dict.fromkeys(pool.queues, 0.0)
         self._starting: deque[tuple[float, int]] = deque()
         self._carried_s = 0.0
 
@@ -45,6 +47,12 @@ class Staff:
         """Workers whose start delay is over begin to claim."""
         while self._starting and self._starting[0][0] <= now_s:
             self.live += self._starting.popleft()[1]
+
+    def fill(self, lines: Mapping[str, Line]) -> None:
+        """Claims help themselves from surge, so that no worker idles beside it."""
+        slot_s = self._slot_seconds()
+        for name, busy_s in self.busy_s.items():
+            lines[name].shift("surge", "primary", math.ceil(slot_s / busy_s) - lines[name].primary)
 
     def demand(self, lines: Mapping[str, Line]) -> Tokens:
         """What it could deliver in this second, by provider, were there no limit."""
@@ -88,9 +96,7 @@ class Staff:
 
     def _both_ends(self, name: str, line: Line, count: int, now_s: int) -> None:
         """Newest first, but for the share of the oldest."""
-        self._oldest_due[name] += count * self._oldest_share
-        oldest = min(count, int(self._oldest_due[name]))
-        self._oldest_due[name] -= oldest
+        oldest, self._oldest_owed[name] = oldest_among(count, self._oldest_owed[name], self._oldest_share)
         line.deliver(now_s, oldest, newest=False)
         line.deliver(now_s, count - oldest, newest=True)
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 from queuectl.policy.controller import POLICIES, Observations, PoolObservation, QueueObservation, States, step
 from queuectl.policy.decision import ControlName, Decision
+from queuectl.policy.forecast import HOT_BYTES, PACKED_BYTES
 from queuectl.policy.pressure import Signals, pressure
 from queuectl.policy.rates import Counters, Rates, update
 from queuectl.policy.scaling import PoolSignals
 from queuectl.policy.shedding import cutoff, sheds
-from queuectl.policy.surge_overflow import refill_per_s
+from queuectl.policy.surge_overflow import Marks, arrivals_to, marks, refill_per_s
 from queuectl.simulate.arrivals import Arrivals
-from queuectl.simulate.line import HOT_BYTES, PACKED_BYTES, Line
+from queuectl.simulate.line import Line
 from queuectl.simulate.providers import Providers
 from queuectl.simulate.scenario import Scenario
 from queuectl.simulate.staff import Staff
@@ -61,19 +62,27 @@ class Queue:
         self.line.add(now_s, accepted, tier)
 
     def move(self, now_s: int) -> None:
-        """Stale messages out, packed ones back, and what a LIFO queue's primary holds too much of into its tiers."""
+        """Stale messages out; between the tiers what the policies say, in the order of the daemon's second."""
         line, limits = self.line, self.controls.tiers
         if ControlName.SHED in self.on:
             line.expire(now_s, self.controls.policy.max_age_s, lifo=self.lifo)
+        overflowing = ControlName.OVERFLOW in self.on
+        wanted = marks(self.signals, limits, overflowing=overflowing)
+        if ControlName.SURGE in self.on:
+            line.shift("primary", "surge", line.primary - (wanted.primary_most if self.lifo else wanted.refill_most))
         if line.surge or line.overflow:
-            self._refill_due += refill_per_s(self.signals, limits)
-            line.refill(int(self._refill_due))
-            self._refill_due %= 1.0
-        service = self.rates.service_per_s
-        if self.lifo and ControlName.SURGE in self.on and service:
-            excess = line.primary - math.ceil(limits.surge_enter_work_s * service)
-            if excess > 0:
-                line.sweep(excess, "overflow" if ControlName.OVERFLOW in self.on else "surge")
+            self._refill(wanted)
+            line.shift("overflow", "surge", wanted.surge_least - line.surge)
+        if wanted.surge_most is not None:
+            line.shift("surge", "overflow", line.surge - wanted.surge_most)
+
+    def _refill(self, wanted: Marks) -> None:
+        line = self.line
+        due = self._refill_due + refill_per_s(self.signals, self.controls.tiers)
+        room = wanted.primary_most if self.signals.diverted else wanted.refill_most
+        granted = max(0, min(int(due), room - line.primary))
+        line.shift("surge", "primary", granted)
+        self._refill_due = min(due - granted, 1.0)
 
     def observe(self, now_s: int, memory_share: float, overflow_share: float, token_wait_share: float) -> None:
         """Take the signals at the end of a second."""
@@ -101,12 +110,12 @@ class Queue:
         return pressure(self.signals, self.controls.policy, self.controls.wall.enter_memory_share)
 
     def _open_tier(self) -> str:
-        """The last tier that is not empty, or the one that automation opened; newest first needs the primary."""
+        """Newest first needs the primary."""
         if self.lifo:
             return "primary"
-        if self.line.overflow or ControlName.OVERFLOW in self.on:
-            return "overflow"
-        return "surge" if self.line.surge or ControlName.SURGE in self.on else "primary"
+        surging, overflowing = ControlName.SURGE in self.on, ControlName.OVERFLOW in self.on
+        tier = arrivals_to(surging=surging, overflowing=overflowing, surge=self.line.surge, packed=self.line.overflow)
+        return tier or "primary"
 
 
 class World:
@@ -152,6 +161,7 @@ class World:
         newest = {name for name, queue in self.queues.items() if queue.lifo}
         for staff in self.pools.values():
             staff.arrive(now_s)
+            staff.fill(self.lines)
         granted = self._providers.grant(staff.demand(self.lines) for staff in self.pools.values())
         for staff, tokens in zip(self.pools.values(), granted, strict=True):
             staff.work(self.lines, tokens, newest, now_s)

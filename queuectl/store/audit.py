@@ -49,6 +49,16 @@ def find(number: int) -> Steps[AuditEntry]:
         newest = f"({stream[-1][0].decode()}"
 
 
+def what_changed(scope: str, *, policy: bool) -> Steps[str]:
+    """Tell the second of two operators what the first one did; `policy`: to its policy, else to anything but that."""
+    for entry in (yield from recent(50)):
+        if entry.scope == scope and (entry.action == "undo" or (entry.action == "policy") is policy):
+            did = f"{entry.before} → {entry.after}" if entry.before else entry.after
+            because = f' "{entry.reason}"' if entry.reason else ""
+            return f"{scope} changed meanwhile: {entry.who} {entry.action} {did}{because} (#{entry.number})"
+    return f"{scope} changed meanwhile; look again"
+
+
 def _entry(fields: Mapping[bytes, bytes] | Sequence[bytes], undone: Mapping[bytes, bytes]) -> AuditEntry:
     if not isinstance(fields, Mapping):
         fields = dict(zip(fields[::2], fields[1::2], strict=True))

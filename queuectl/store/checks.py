@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from queuectl.store import keys
-from queuectl.store.client import Steps, ask, command
+from queuectl.store.client import OVERFLOW_CONFIGURED, OverflowServerError, Steps, ask, command, elsewhere
 
 CONFIG_NAMES = (
     "hash-max-listpack-value",
@@ -108,3 +108,22 @@ def without_policy(queues: Sequence[str]) -> Steps[tuple[str, ...]]:
         return ()
     stored = yield tuple(command("EXISTS", keys.policy(queue)) for queue in queues)
     return tuple(queue for queue, there in zip(queues, stored, strict=True) if not there)
+
+
+@dataclass(frozen=True, slots=True)
+class OverflowFacts:
+    """The overflow server: what is wrong with it (empty: it answers), and whether it keeps an append-only file."""
+
+    trouble: str
+    aof: bool = False
+
+
+def overflow_facts() -> Steps[OverflowFacts | None]:
+    """None: no overflow server is configured."""
+    if not (yield from ask(OVERFLOW_CONFIGURED)):
+        return None
+    try:
+        info = yield from ask(elsewhere("INFO", "persistence"))
+    except OverflowServerError as error:
+        return OverflowFacts(str(error))
+    return OverflowFacts("", str(info.get("aof_enabled")) == "1")

@@ -7,8 +7,10 @@ stands once, and only these two classes know how to talk. One tuple is one round
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import redis
@@ -37,12 +39,18 @@ class LeaseLostError(QueuectlError):
     """A daemon wrote with a fence that is no longer the lease's value; nothing was changed."""
 
 
+class OverflowServerError(ServerError):
+    """The second server, which keeps overflow, is away, refuses us, or is not named in the settings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One command, or one script with its keys and arguments."""
+    """One command, or one script with its keys and arguments. The calls of a round trip go to one server."""
 
     args: tuple[Argument, ...]
     script: Script | None = None
+    elsewhere: bool = False
+    """For the overflow server. Without arguments: is one configured?"""
 
 
 Steps = Generator[tuple[Call, ...], list[Any], T]
@@ -50,6 +58,15 @@ Steps = Generator[tuple[Call, ...], list[Any], T]
 
 def command(*args: Argument) -> Call:
     return Call(args)
+
+
+def elsewhere(*args: Argument) -> Call:
+    """A command for the overflow server."""
+    return Call(args, elsewhere=True)
+
+
+OVERFLOW_CONFIGURED = Call((), elsewhere=True)
+"""Asks the connection, not a server: True when it knows an overflow server."""
 
 
 def script(which: Script, keys: Sequence[str] = (), args: Sequence[Argument] = ()) -> Call:
@@ -65,21 +82,36 @@ def ask(call: Call) -> Steps[Any]:
 class Store:
     """A synchronous connection."""
 
-    def __init__(self, connection: redis.Redis) -> None:
+    def __init__(self, connection: redis.Redis, overflow: Store | None = None) -> None:
         self.connection: Any = connection
+        self.overflow = overflow
 
     def run(self, steps: Steps[T]) -> T:
-        """Drive `steps` to its end. Raises ServerError when the server is away or refuses us."""
-        replies: list[Any] | None = None
+        """Drive `steps` to its end; a failure is thrown into it, to be handled there.
+
+        Raises ServerError when the server is away or refuses us.
+        """
+        go_on: Callable[[], tuple[Call, ...]] = partial(next, steps)
         try:
             while True:
-                calls = steps.send(replies)  # type: ignore[arg-type]
-                with _translated():
-                    replies = self._execute(calls)
+                calls = go_on()
+                try:
+                    with _translated():
+                        go_on = partial(steps.send, self._ask(calls))
+                except QueuectlError as error:
+                    go_on = partial(steps.throw, error)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
         finally:
             steps.close()
+
+    def _ask(self, calls: tuple[Call, ...]) -> list[Any]:
+        if not calls[0].elsewhere:
+            return self._execute(calls)
+        if calls == (OVERFLOW_CONFIGURED,):
+            return [self.overflow is not None]
+        with _of_overflow_server(self.overflow is not None):
+            return self.overflow._execute(calls)  # type: ignore[union-attr]
 
     def _execute(self, calls: tuple[Call, ...]) -> list[Any]:
         pipeline = self.connection.pipeline(transaction=False)
@@ -93,6 +125,8 @@ class Store:
 
     def close(self) -> None:
         self.connection.close()
+        if self.overflow:
+            self.overflow.close()
 
     def __enter__(self) -> Store:
         return self
@@ -104,21 +138,36 @@ class Store:
 class AsyncStore:
     """The same on asyncio."""
 
-    def __init__(self, connection: redis.asyncio.Redis) -> None:
+    def __init__(self, connection: redis.asyncio.Redis, overflow: AsyncStore | None = None) -> None:
         self.connection: Any = connection
+        self.overflow = overflow
 
     async def run(self, steps: Steps[T]) -> T:
-        """Drive `steps` to its end. Raises ServerError when the server is away or refuses us."""
-        replies: list[Any] | None = None
+        """Drive `steps` to its end; a failure is thrown into it, to be handled there.
+
+        Raises ServerError when the server is away or refuses us.
+        """
+        go_on: Callable[[], tuple[Call, ...]] = partial(next, steps)
         try:
             while True:
-                calls = steps.send(replies)  # type: ignore[arg-type]
-                with _translated():
-                    replies = await self._execute(calls)
+                calls = go_on()
+                try:
+                    with _translated():
+                        go_on = partial(steps.send, await self._ask(calls))
+                except QueuectlError as error:
+                    go_on = partial(steps.throw, error)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
         finally:
             steps.close()
+
+    async def _ask(self, calls: tuple[Call, ...]) -> list[Any]:
+        if not calls[0].elsewhere:
+            return await self._execute(calls)
+        if calls == (OVERFLOW_CONFIGURED,):
+            return [self.overflow is not None]
+        with _of_overflow_server(self.overflow is not None):
+            return await self.overflow._execute(calls)  # type: ignore[union-attr]
 
     async def _execute(self, calls: tuple[Call, ...]) -> list[Any]:
         pipeline = self.connection.pipeline(transaction=False)
@@ -140,8 +189,28 @@ class AsyncStore:
         finally:
             await pubsub.aclose()
 
+    @contextlib.asynccontextmanager
+    async def blocking(self) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+        """A connection of its own, which the pool does not count, for commands whose replies may be long in coming:
+        `await ask("BLMOVE", …)`."""
+        connection = self.connection.connection_pool.make_connection()
+        with _translated():
+            await connection.connect()
+
+        async def ask(*args: Argument) -> Any:
+            with _translated():
+                await connection.send_command(*args)
+                return await connection.read_response(timeout=math.inf)
+
+        try:
+            yield ask
+        finally:
+            await connection.disconnect()
+
     async def close(self) -> None:
         await self.connection.aclose()
+        if self.overflow:
+            await self.overflow.close()
 
 
 def _unknown_scripts(calls: tuple[Call, ...], replies: list[Any]) -> Iterator[tuple[int, Script]]:
@@ -175,6 +244,17 @@ def _translated() -> Iterator[None]:
         raise _explained(_STRIPPED.get(type(error), "") + str(error)) from error
     except RedisError as error:
         raise ServerError(f"the server did not answer as Redis does: {error}") from error
+
+
+@contextlib.contextmanager
+def _of_overflow_server(configured: bool) -> Iterator[None]:
+    if not configured:
+        raise OverflowServerError("these messages are kept on an overflow server; name it: server.overflow_url")
+    try:
+        with _translated():
+            yield
+    except QueuectlError as error:
+        raise OverflowServerError(f"the overflow server: {error}") from error
 
 
 _STRIPPED: dict[type[ResponseError], str] = {OutOfMemoryError: "OOM ", ReadOnlyError: "READONLY "}

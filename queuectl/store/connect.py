@@ -19,9 +19,13 @@ SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 SENTINEL_PORT = 26379
 
 
-def open_store(url: str, *, timeout_s: float = 5.0) -> Store:
-    """Connect and PING. Raises UsageError for a malformed URL, ServerError when the server cannot be used."""
-    store = Store(_connection(url, timeout_s, asynchronous=False))
+def open_store(url: str, *, timeout_s: float = 5.0, overflow_url: str = "") -> Store:
+    """Connect and PING. Raises UsageError for a malformed URL, ServerError when the server cannot be used.
+
+    `overflow_url`: a second server for overflow, which is not looked for until it is needed.
+    """
+    overflow = Store(_connection(overflow_url, timeout_s, asynchronous=False)) if overflow_url else None
+    store = Store(_connection(url, timeout_s, asynchronous=False), overflow)
     try:
         store.run(ask(command("PING")))
     except ServerError as error:
@@ -30,9 +34,12 @@ def open_store(url: str, *, timeout_s: float = 5.0) -> Store:
     return store
 
 
-async def open_async_store(url: str, *, timeout_s: float = 5.0, check: bool = True) -> AsyncStore:
+async def open_async_store(
+    url: str, *, timeout_s: float = 5.0, check: bool = True, overflow_url: str = ""
+) -> AsyncStore:
     """The same on asyncio; `check=False` skips the PING (a console starts while the server is away)."""
-    store = AsyncStore(_connection(url, timeout_s, asynchronous=True))
+    overflow = AsyncStore(_connection(overflow_url, timeout_s, asynchronous=True)) if overflow_url else None
+    store = AsyncStore(_connection(url, timeout_s, asynchronous=True), overflow)
     if not check:
         return store
     try:

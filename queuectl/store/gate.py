@@ -16,6 +16,7 @@ from typing import assert_never
 
 from queuectl.model import (
     Action,
+    ContinueOperation,
     DeleteFailed,
     Drain,
     Outcome,
@@ -26,13 +27,16 @@ from queuectl.model import (
     Scale,
     SetDirection,
     SetPause,
+    SetPolicy,
     SetShed,
+    StopOperation,
+    Suppress,
     Undo,
+    Unsuppress,
 )
 from queuectl.settings import Settings
-from queuectl.store import audit, keys, operations
-from queuectl.store.changes import Change, failed_jobs, switches, transfers, undoing
-from queuectl.store.changes.facts import publish_policy
+from queuectl.store import audit, keys, policy_hash
+from queuectl.store.changes import Change, failed_jobs, policies, running, suppressing, switches, transfers, undoing
 from queuectl.store.client import Argument, Steps, ask, script
 
 READ_ONLY = "this session is read-only (environment.read_only)"
@@ -73,32 +77,37 @@ class Gate:
         if change.preview.confirm_word and typed != change.preview.confirm_word:
             raise RefusedError(f"type {change.preview.confirm_word!r} to confirm: {change.preview.headline}")
         if preview.token and preview.token != change.preview.token:
-            raise RefusedError((yield from _what_changed(change.scope)))
+            raise RefusedError((yield from self._what_changed(change)))
         if change.preview.nothing:
             return Outcome(0, f"nothing to do: {change.preview.headline}")
-        if change.key == keys.control(change.scope):
-            yield from publish_policy(change.scope, self.settings)
+        if change.key in (keys.control(change.scope), keys.policy(change.scope)):
+            yield from policy_hash.publish_first(change.scope, self.settings.queues.get(change.scope))
         number = yield from self._write(change, reason)
         if change.follow_up:
             return Outcome(number, (yield from change.follow_up))
         return Outcome(number, change.preview.headline, change.operation_id)
 
-    def stop_operation(self, op_id: str) -> Steps[None]:
-        """Stop a drain or refill under way. Raises RefusedError when the environment is read-only."""
-        if self.settings.environment.read_only:
-            raise RefusedError(READ_ONLY)
-        yield from operations.stop(op_id)
+    def stop_operation(self, op_id: str) -> Steps[Outcome]:
+        """Stop a drain or refill under way, at once. Raises RefusedError when the environment is read-only."""
+        preview = yield from self.preview(StopOperation(op_id))
+        return (yield from self.commit(preview, typed=preview.confirm_word))
 
     def _change(self, action: Action) -> Steps[Change]:
         match action:
             case SetShed() | SetDirection() | SetPause():
                 return (yield from switches.of_control(action, self.settings))
+            case SetPolicy():
+                return (yield from policies.change(action, self.settings))
             case Scale():
                 return (yield from switches.of_pool(action, self.settings))
             case Drain():
                 return (yield from transfers.drain(action, self.settings))
             case Refill():
                 return (yield from transfers.refill(action, self.settings))
+            case StopOperation() | ContinueOperation():
+                return (yield from running.change(action, self.settings))
+            case Suppress() | Unsuppress():
+                return (yield from suppressing.change(action))
             case RetryFailed() | DeleteFailed():
                 return (yield from failed_jobs.change(action, self.settings))
             case Undo():
@@ -131,25 +140,18 @@ class Gate:
         arguments: list[Argument] = ["", change.expected_version, change.undoes, len(fields), len(change.operation)]
         arguments += [*fields, *change.operation]
         arguments += [part for pair in entry.items() for part in pair]
-        second = keys.operation(change.operation_id) if change.operation else ""
+        second = keys.operation(change.operation_id) if change.operation_id else ""
         reply = yield from ask(
             script(audit.COMMIT, (change.key, keys.AUDIT, keys.AUDIT_NUMBER, keys.AUDIT_UNDONE, second), arguments)
         )
         if reply[0] == 2:
             raise RefusedError(f"already undone by #{int(reply[1])}")
         if reply[0] == 0:
-            raise RefusedError((yield from _what_changed(change.scope)))
+            raise RefusedError((yield from self._what_changed(change)))
         return int(reply[1])
+
+    def _what_changed(self, change: Change) -> Steps[str]:
+        return (yield from audit.what_changed(change.scope, policy=change.key == keys.policy(change.scope)))
 
     def _filled(self, part: str, reason: str) -> str:
         return {"@by": self.operator, "@reason": reason}.get(part, part)
-
-
-def _what_changed(scope: str) -> Steps[str]:
-    """Tell the second of two operators what the first one did."""
-    for entry in (yield from audit.recent(50)):
-        if entry.scope == scope:
-            change = f"{entry.before} → {entry.after}" if entry.before else entry.after
-            because = f' "{entry.reason}"' if entry.reason else ""
-            return f"{scope} changed meanwhile: {entry.who} {entry.action} {change}{because} (#{entry.number})"
-    return f"{scope} changed meanwhile; look again"

@@ -38,6 +38,17 @@ def lookup(addresses: Sequence[str]) -> Steps[list[str | None]]:
     return [None if value is None else _decode(b"", value).reason for value in found]
 
 
+def reasons_of(digests: Sequence[bytes]) -> Steps[dict[bytes, str | None]]:
+    """Why each entry stands on the list, by its digest; None: it does not."""
+    found: dict[bytes, str | None] = {}
+    for page in _pages(digests):
+        values = yield from ask(command("HMGET", keys.SUPPRESSED, *page))
+        found |= {
+            key: None if value is None else _decode(key, value).reason for key, value in zip(page, values, strict=True)
+        }
+    return found
+
+
 def lookup_if_any(addresses: Sequence[str]) -> Steps[list[str | None]]:
     """The same, cheap while the list is empty."""
     used = yield from ask(command("EXISTS", keys.SUPPRESSED))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import delivery, queues
+from tests.bench import control, delivery, isolation, queues, transfers
 from tests.bench.sides import Bench, Table, run_bench
 from tests.bench.world import SideError, open_world
 
@@ -25,6 +25,10 @@ BENCHES: dict[str, Callable[[float], Bench]] = {
     "bytes": queues.memory,
     "smtp": delivery.smtp_sink,
     "slow": delivery.slow,
+    "flood": isolation.flood,
+    "tick": control.tick,
+    "tiers": control.tiers,
+    "drain": transfers.drain,
 }
 
 

@@ -31,6 +31,8 @@ class Bench:
     unit: str
     sides: Sequence[Side]
     needs_aof_off: bool = False
+    comparable: bool = True
+    """False: the sides are figures of different things, of which no ratio means anything."""
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Table:
             "server": self.server,
             "sides": [
                 {"side": row.side, "median": row.median, "values": row.values, "trouble": row.trouble,
-                 "ours_is_times": ratio(ours, row)}
+                 "ours_is_times": ratio(ours, row) if self.bench.comparable else None}
                 for row in self.rows
             ],
         }  # fmt: skip
@@ -76,7 +78,7 @@ class Table:
     def _line(self, row: Row) -> str:
         if row.median is None:
             return f"  {row.side:<44}{'–':>12}   {row.trouble}"
-        times = ratio(self.rows[0], row)
+        times = ratio(self.rows[0], row) if self.bench.comparable else None
         comparison = f"{times:.3g} ×" if times and row is not self.rows[0] else ""
         figures = f"{row.median:>12,.0f}{min(row.values):>11,.0f}{max(row.values):>11,.0f}"
         return f"  {row.side:<44}{figures}   {comparison}{f'  {row.trouble}' if row.trouble else ''}".rstrip()

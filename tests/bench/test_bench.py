@@ -31,11 +31,18 @@ def test_it_measures_us_and_rq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert all(side["trouble"].startswith("skipped: node and npm") for side in bench["sides"] if not side["median"])
 
 
+def test_a_drain_and_a_refill_are_watched(tmp_path: Path) -> None:
+    (bench,) = run(tmp_path, "drain", "--scale", "0.004")["benches"]
+    figures = {side["side"]: side["median"] for side in bench["sides"]}
+    assert len(figures) == 9
+    assert all(figures.values())
+
+
 def test_an_unknown_bench_is_told_which_there_are() -> None:
     command = [sys.executable, "-m", "tests.bench", "nope"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert "there are: admission, noop, bytes, smtp, slow" in result.stderr
+    assert "there are: admission, noop, bytes, smtp, slow, flood, tick, tiers, drain" in result.stderr
 
 
 def test_ratios_are_of_the_same_round() -> None:

@@ -40,7 +40,7 @@ def test_global_options_stand_before_or_after_the_verb(cli: Cli, redis_url: str)
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["sheed"], "invalid choice: 'sheed'"),
+        (["sheed"], "no 'sheed'; did you mean 'shed'?"),
         (["shed", "forum", "maybe"], "invalid choice: 'maybe'"),
         (["shed", "forum"], "required: on|off|auto"),
         (["shed", "forum", "on", "--for", "soon"], "'soon' is not a length of time; write 90s, 15m, 4h, 2d"),

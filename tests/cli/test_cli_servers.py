@@ -189,3 +189,57 @@ def test_doctor_names_the_settings_file(cli: Cli, tmp_path: Path) -> None:
     path.write_text("")
     assert checks(cli, QUEUECTL_CONFIG=str(path))["settings"] == {
         "name": "settings", "level": "ok", "text": str(path), "advice": ""}  # fmt: skip
+
+
+class TestOverflowServer:
+    """What doctor says of the second server."""
+
+    def check(self, cli: Cli, **extra: str) -> dict[str, str]:
+        checks = json.loads(cli("doctor", "--json", **extra).out)["checks"]
+        return next((check for check in checks if check["name"] == "overflow"), {})
+
+    def test_none_is_nothing_to_say(self, cli: Cli) -> None:
+        assert self.check(cli) == {}
+
+    def test_one_that_is_there(self, cli: Cli, fill: Fill, tcp_server: Callable[..., str]) -> None:
+        away = {"QUEUECTL_SERVER__OVERFLOW_URL": f"redis://{tcp_server('--appendonly', 'yes')}"}
+        fill("forum", 1200)
+        assert cli("drain", "forum", "--to", "overflow", "--yes", **away).code == 0
+        found = self.check(cli, **away)
+        assert (found["level"], found["text"]) == ("ok", "the overflow server keeps 1,200 messages")
+        unnamed = self.check(cli)
+        assert (unnamed["level"], "1,200 messages are kept on an overflow server" in unnamed["text"]) == ("bad", True)
+        assert "server.overflow_url" in unnamed["advice"]
+
+    def test_one_that_forgets_or_is_away(self, cli: Cli, tcp_server: Callable[..., str]) -> None:
+        forgetful = self.check(cli, QUEUECTL_SERVER__OVERFLOW_URL=f"redis://{tcp_server()}")
+        assert (forgetful["level"], forgetful["text"][-23:]) == ("bad", "and no append-only file")
+        gone = self.check(cli, QUEUECTL_SERVER__OVERFLOW_URL="redis://:hunter2@127.0.0.1:1")
+        assert gone["level"] == "bad"
+        assert gone["text"].startswith("the overflow server: no server: ")
+        assert "hunter2" not in str(gone)
+        assert "hunter2" not in cli("config", "show", QUEUECTL_SERVER__OVERFLOW_URL="redis://:hunter2@h:1").out
+
+    def test_a_drain_that_it_stops_has_failed(self, cli: Cli, fill: Fill, redis: Redis) -> None:
+        fill("forum", 30)
+        away = {"QUEUECTL_SERVER__OVERFLOW_URL": "redis://127.0.0.1:1"}
+        stopped = cli("drain", "forum", "--to", "overflow", "--yes", **away)
+        assert (stopped.code, "(stopped: the overflow server: no server: " in stopped.out) == (1, True)
+        assert redis.llen("rq:queue:forum") == 30
+        assert cli("continue", "forum", "--yes").code == 0
+        assert redis.llen("rq:queue:forum") == 0
+
+    def test_a_bad_address_is_a_usage_error(self, cli: Cli) -> None:
+        assert cli("status", QUEUECTL_SERVER__OVERFLOW_URL="http://x").code == 2
+
+
+def test_doctor_tells_damaged_segments(cli: Cli, fill: Fill, redis: Redis) -> None:
+    fill("forum", 7)
+    cli("drain", "forum", "--to", "overflow", "--yes")
+    (segment,) = redis.hkeys("queuectl:overflow:forum")
+    redis.hset("queuectl:overflow:forum", segment, "no segment")
+    assert "1 damaged segment set aside" in cli("refill", "forum", "--yes").out
+    checks = json.loads(cli("doctor", "--json").out)["checks"]
+    (found,) = (check for check in checks if check["name"] == "segments")
+    assert (found["level"], "forum (7)" in found["text"]) == ("bad", True)
+    assert "7 in damaged segments" in cli("status").out

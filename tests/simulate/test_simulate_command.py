@@ -52,6 +52,29 @@ def test_compare_puts_scenarios_side_by_side(small: str, tmp_path: Path, capsys:
     assert rows == [["q", small], ["q", str(other)]]
 
 
+def test_all_of_them_may_stand_behind_compare(small: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", "--compare", small, small], {}) == 0
+    assert [line.split()[:1] for line in capsys.readouterr().out.splitlines()].count(["q"]) == 2
+    assert run(["simulate"], {}) == 2
+    assert "name a scenario: a file, or one of mission, " in capsys.readouterr().err
+
+
+def test_it_says_which_mail_was_on_time_and_what_the_rest_paid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "two.toml"
+    path.write_text(
+        SMALL.replace('["q"]', '["dear", "q"]')
+        + '[queues.dear]\nclass = "protected"\ntarget_wait_s = 2\nbusy_ms = 100\nphases = [{ per_s = 5 }]\n'
+    )
+    assert run(["simulate", str(path)], {}) == 0
+    lines = capsys.readouterr().out.splitlines()
+    verdict = lines.index(f"{path}: target wait kept by dear")
+    assert lines[verdict + 1].startswith("  q: ")
+    assert "% on time, p99 " in lines[verdict + 1]
+    assert " shed" in lines[verdict + 1]
+
+
 def test_json_holds_everything(small: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["simulate", small, "--json"], {}) == 0
     [found] = json.loads(capsys.readouterr().out)["scenarios"]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import secrets
 
 from queuectl.model import Direction, Drain, Operation, Preview, Refill, Target, Tier, UsageError
-from queuectl.policy.forecast import Flow, added, without
+from queuectl.policy.forecast import added, parked, without
+from queuectl.policy.forecast_words import humane_s
+from queuectl.policy.replay import rate_words, replay_per_s
 from queuectl.settings import Settings
-from queuectl.store import keys, operations, tiers
+from queuectl.store import keys, segments
 from queuectl.store.changes.change import Change
-from queuectl.store.changes.facts import Facts, count_older, eta_words, humane_s, of_queue
+from queuectl.store.changes.facts import Facts, count_older, of_queue
 from queuectl.store.client import Steps
+from queuectl.store.operation_plans import Plan, fields_of
+from queuectl.store.segment_ids import slug
+from queuectl.store.segments import Selection
 
 RESERVED = frozenset(tier.value for tier in Tier)
 
@@ -28,12 +33,12 @@ def drain(action: Drain, settings: Settings) -> Steps[Change]:
     target = action.to_queue if action.target is Target.QUEUE else action.target.value
     refusal = yield from _drain_refusal(action, settings)
     to_shed = action.target is Target.SHED
-    plan = operations.Plan(
+    plan = Plan(
         Operation(
             op_id="", kind="drain", queue=action.queue, target=target, limit=affected,
             older_than_s=action.older_than_s, cutoff_s=cutoff_s,
         ),
-        end=_end(facts, cutoff_s),
+        end=_end(action, facts, cutoff_s, affected),
     )  # fmt: skip
     op_id = secrets.token_hex(5)
     preview = Preview(
@@ -41,7 +46,7 @@ def drain(action: Drain, settings: Settings) -> Steps[Change]:
         headline=f"Drain {affected:,} messages from {action.queue} to {_target_words(action)}",
         verb=f"Drain {affected:,} from {action.queue}",
         effects=_drain_effects(action, facts),
-        forecast=_after_leaving(facts, affected),
+        forecast=facts.forecast(lambda flow: (without if action.target is Target.QUEUE else parked)(flow, affected)),
         affected=affected,
         approximate=cutoff_s is not None,
         confirm_word=action.queue if facts.queue.policy.protected and to_shed else "",
@@ -65,15 +70,17 @@ def drain(action: Drain, settings: Settings) -> Steps[Change]:
             "end": plan.end,
             "op": op_id,
         },
-        operation=tuple(operations.fields_of(plan)),
+        operation=fields_of(plan),
         operation_id=op_id,
     )
 
 
-def _end(facts: Facts, cutoff_s: float | None) -> str:
-    """Old messages lie at the head; else the end is taken that would be delivered last."""
+def _end(action: Drain, facts: Facts, cutoff_s: float | None, affected: int) -> str:
+    """Old messages lie at the head; else the end is taken that would be delivered last. A whole queue moves head first,
+    which keeps its order."""
     newest_first = facts.queue.direction.value == Direction.LIFO and not facts.queue.stock_workers
-    return "head" if cutoff_s is not None or newest_first else "tail"
+    whole = action.target is Target.QUEUE and affected >= facts.queue.depth
+    return "head" if cutoff_s is not None or newest_first or whole else "tail"
 
 
 def _drain_refusal(action: Drain, settings: Settings) -> Steps[str]:
@@ -109,49 +116,32 @@ def _drain_effects(action: Drain, facts: Facts) -> tuple[str, ...]:
     return f"Packed away: {which}. Nobody delivers them until they are refilled.", memory
 
 
-def _after_leaving(facts: Facts, messages: int) -> tuple[str, ...]:
-    flow = facts.flow
-    return (
-        f"waiting {facts.queue.depth:,} → {facts.queue.depth - messages:,}",
-        f"primary clears in {eta_words(flow)} → {_clears_after(flow, messages)}",
-    )
-
-
-def _clears_after(flow: Flow | None, messages: int) -> str:
-    if flow and flow.in_per_s > flow.service_per_s and messages:
-        return f"grows again by {flow.in_per_s - flow.service_per_s:,.0f}/s"
-    return eta_words(without(flow, messages) if flow else None)
-
-
 def refill(action: Refill, settings: Settings) -> Steps[Change]:
-    """Bring packed messages back."""
+    """Bring packed messages back. What was shed comes at a rate that the workers can take, where none is given."""
     facts = yield from of_queue(action.queue, settings)
-    if action.rate_per_s is not None and action.rate_per_s <= 0:
-        raise UsageError(f"rate {action.rate_per_s:g} is not allowed: more than 0 messages a second")
-    if action.limit is not None and action.limit < 1:
-        raise UsageError(f"limit {action.limit} is not allowed: at least 1")
+    _check(action)
+    which = Selection(0, None if action.since_s is None else facts.now_s - action.since_s, action.reason)
     stored = facts.queue.overflow if action.tier is Tier.OVERFLOW else facts.queue.shed_stored
-    affected = stored if action.limit is None else min(stored, action.limit)
-    to_head = bool(action.cause) and (yield from tiers.took_from_head(action.queue, action.tier, action.cause))
-    plan = operations.Plan(
+    matching = yield from _count(action, which, stored, facts)
+    affected = matching if action.limit is None else min(matching, action.limit)
+    rate_per_s = action.rate_per_s
+    if rate_per_s is None and action.tier is Tier.SHED:
+        rate_per_s = replay_per_s(facts.queue.service_per_s, facts.queue.in_per_s)
+    op_id = secrets.token_hex(5)
+    plan = Plan(
         Operation(
             op_id="", kind="refill", queue=action.queue, target=action.tier.value, limit=action.limit,
-            rate_per_s=action.rate_per_s, only_cause=action.cause,
+            rate_per_s=rate_per_s, packed_after_s=which.packed_after_s, reason=which.reason,
         ),
-        end="head" if to_head else "tail",
+        end="tail",
     )  # fmt: skip
-    op_id = secrets.token_hex(5)
-    pace = f" at {action.rate_per_s:g}/s" if action.rate_per_s else ""
-    flow = facts.flow
+    pace = f" at {rate_words(rate_per_s)}/s" if rate_per_s else ""
     preview = Preview(
         action=action,
-        headline=f"Refill {action.queue} with {affected:,} messages from {action.tier.value}{pace}",
+        headline=f"Refill {action.queue} with {affected:,} messages from {action.tier.value}{_which(action)}{pace}",
         verb=f"Refill {affected:,} into {action.queue}",
-        effects=("Oldest first, in whole segments of up to 1,000, to the tail of the queue.",),
-        forecast=(
-            f"waiting {facts.queue.depth:,} → {facts.queue.depth + affected:,}",
-            f"clears in {eta_words(flow)} → {eta_words(added(flow, affected) if flow else None)}",
-        ),
+        effects=_refill_effects(action.tier, affected, rate_per_s),
+        forecast=facts.forecast(lambda flow: added(flow, affected)),
         affected=affected,
         undoable=False,
         nothing=affected == 0,
@@ -163,10 +153,44 @@ def refill(action: Refill, settings: Settings) -> Steps[Change]:
         scope=action.queue,
         verb="refill",
         before=f"{stored:,} in {action.tier.value}",
-        after=f"{affected:,} back",
+        after=f"{affected:,} back{_which(action)}",
         fields={"last_action": "@cause"},
         expected_version=str(facts.queue.version),
         payload={"kind": "refill", "op": op_id},
-        operation=tuple(operations.fields_of(plan)),
+        operation=fields_of(plan),
         operation_id=op_id,
     )
+
+
+def _check(action: Refill) -> None:
+    if action.rate_per_s is not None and action.rate_per_s <= 0:
+        raise UsageError(f"rate {action.rate_per_s:g} is not allowed: more than 0 messages a second")
+    if action.limit is not None and action.limit < 1:
+        raise UsageError(f"limit {action.limit} is not allowed: at least 1")
+    if action.since_s is not None and action.since_s <= 0:
+        raise UsageError("since must be longer than nothing")
+
+
+def _count(action: Refill, which: Selection, stored: int, facts: Facts) -> Steps[int]:
+    """How many match. Raises UsageError for a reason that nothing was packed for."""
+    if not which.filtered:
+        return stored - (facts.queue.overflow_damaged if action.tier is Tier.OVERFLOW else facts.queue.shed_damaged)
+    reasons = {segment.reason for segment in (yield from segments.of_selection(action.queue, action.tier, Selection()))}
+    if which.reason and reasons and slug(which.reason) not in reasons:
+        known = ", ".join(sorted(reasons))
+        raise UsageError(
+            f"nothing of {action.queue} in {action.tier.value} is there for {which.reason!r}, but: {known}"
+        )
+    return segments.jobs_in((yield from segments.of_selection(action.queue, action.tier, which)))
+
+
+def _which(action: Refill) -> str:
+    since = f" of the last {humane_s(action.since_s)}" if action.since_s else ""
+    return f"{since}{f' for {action.reason}' if action.reason else ''}"
+
+
+def _refill_effects(tier: Tier, affected: int, rate_per_s: float | None) -> tuple[str, ...]:
+    takes = f"At that rate it takes {humane_s(affected / rate_per_s)}." if rate_per_s and affected > rate_per_s else ""
+    spared = "Shedding passes over what was shed before." if tier is Tier.SHED else ""
+    again = "Those whose id exists again are skipped and counted."
+    return tuple(line for line in ("Oldest first, to the tail of the queue.", again, spared, takes) if line)

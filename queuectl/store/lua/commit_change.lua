@@ -30,6 +30,7 @@ write(KEYS[1], 6, first_width)
 if KEYS[5] ~= '' then
   write(KEYS[5], 6 + first_width, second_width)
   redis.call('SADD', '@OURS@:ops', KEYS[5])
+  redis.call('PERSIST', KEYS[5])
 end
 if first_width > 0 then redis.call('HINCRBY', KEYS[1], 'version', 1) end
 local entry = {'number', number, 'at_s', now}

@@ -1,45 +1,35 @@
--- Moves waiting jobs from one queue to the tail of another; both ledgers count them.
--- KEYS: 1 from list, 2 to list, 3 from ledger, 4 to ledger, 5 set of queues
--- ARGV: 1 fence, 2 new queue name, 3 end to take from (head|tail), 4 most, 5 cutoff (created before, epoch s; '' all),
---       6 operation id to mark with, 7 only jobs marked with this operation id ('' all)
--- Returns: {moved, looked at}. Ordered messages stay: their sequence belongs to their queue.
+-- Moves staged jobs to another queue; both ledgers count them.
+-- KEYS: 1 staging list, 2 list to push to, 3 hash of staged counts, 4 from ledger, 5 to ledger, 6 set of queues
+-- ARGV: 1 fence, 2 owner of the staging list, which marks the jobs, 3 new queue name, 4 end to push to (head|tail),
+--       5 most, 6 id prefix of our own messages: others are counted in as they are first met
+-- Returns: {moved, taken from the staging list}.
 -- @include fence
--- @include age
 -- @include push
-local cutoff = tonumber(ARGV[5])
-local from_head = ARGV[3] == 'head'
-local most = tonumber(ARGV[4])
-local ids = from_head and redis.call('LRANGE', KEYS[1], 0, most - 1) or redis.call('LRANGE', KEYS[1], -most, -1)
-local moved, kept, looked_at, vanished = {}, {}, 0, 0
+local to_tail = ARGV[4] == 'tail'
+local ids = redis.call(to_tail and 'LPOP' or 'RPOP', KEYS[1], ARGV[5]) or {}
+if #ids == 0 then return {0, 0} end
+local moved, adopted = {}, 0
 for _, id in ipairs(ids) do
-  local record = redis.call('HMGET', '@RQ@:job:' .. id, 'created_at', 'ordering_key', 'moved_by', 'data')
-  if cutoff and record[1] and (epoch(record[1]) or 0) >= cutoff then break end
-  looked_at = looked_at + 1
-  if not record[4] then
-    vanished = vanished + 1
-  elseif record[2] or (ARGV[7] ~= '' and record[3] ~= ARGV[7]) then
-    kept[#kept + 1] = id
-  else
+  local key = '@RQ@:job:' .. id
+  local record = redis.call('HMGET', key, 'data', 'adopted')
+  if record[1] then
     moved[#moved + 1] = id
-    redis.call('HSET', '@RQ@:job:' .. id, 'origin', ARGV[2], 'moved_by', ARGV[6])
+    redis.call('HSET', key, 'origin', ARGV[3], 'moved_by', ARGV[2])
+    if not record[2] and string.sub(id, 1, #ARGV[6]) ~= ARGV[6] then
+      redis.call('HSET', key, 'adopted', '1')
+      adopted = adopted + 1
+    end
   end
 end
-if looked_at == 0 then return {0, 0} end
-if from_head then
-  redis.call('LTRIM', KEYS[1], looked_at, -1)
-else
-  redis.call('LTRIM', KEYS[1], 0, -looked_at - 1)
+push_all(to_tail and 'RPUSH' or 'LPUSH', KEYS[2], moved)
+redis.call('SADD', KEYS[6], '@RQ@:queue:' .. ARGV[3])
+if redis.call('HINCRBY', KEYS[3], ARGV[2], -#ids) <= 0 then
+  redis.call('HDEL', KEYS[3], ARGV[2])
+  redis.call('HDEL', KEYS[3] .. ':ends', ARGV[2])
 end
-if ARGV[7] ~= '' then
-  push_all('RPUSH', KEYS[1], kept)
-elseif from_head then
-  for last = #kept, 1, -1 do redis.call('LPUSH', KEYS[1], kept[last]) end
-else
-  push_all('RPUSH', KEYS[1], kept)
+local counts = {vanished = #ids - #moved, moved_out = #moved, adopted = adopted}
+for what, number in pairs(counts) do
+  if number > 0 then redis.call('HINCRBY', KEYS[4], what, number) end
 end
-push_all('RPUSH', KEYS[2], moved)
-redis.call('SADD', KEYS[5], KEYS[2])
-if vanished > 0 then redis.call('HINCRBY', KEYS[3], 'vanished', vanished) end
-redis.call('HINCRBY', KEYS[3], 'moved_out', #moved)
-redis.call('HINCRBY', KEYS[4], 'moved_in', #moved)
-return {#moved, looked_at}
+redis.call('HINCRBY', KEYS[5], 'moved_in', #moved)
+return {#moved, #ids}
