@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from queuectl.daemon.observations import halted, load_of, observe
-from queuectl.model import Direction, FleetState, QueueState, Switch
-from queuectl.policy.controller import POLICIES, Latches, Observations, Policies, QueueObservation, States, step
+from queuectl.model import Control, Direction, FleetState, QueueState, Switch
+from queuectl.policy.controller import POLICIES, Latches, Observations, QueueObservation, States, step
 from queuectl.policy.decision import ControlName, Decision, Latch
 from queuectl.policy.pressure import pressure
 from queuectl.policy.shedding import cutoff
+from queuectl.policy.surge_overflow import arrivals_to, marks
 from queuectl.settings import Settings
-from queuectl.store import automatic
+from queuectl.store import automatic, surge
 from queuectl.store.automatic import Limit, Load, Memory
 from queuectl.store.client import AsyncStore
 
 LOG = logging.getLogger("queuectl.daemon")
-LIVE = Policies(
-    {name: POLICIES.queue[name] for name in (ControlName.REFUSE, ControlName.SHED, ControlName.DIRECTION)},
-    POLICIES.pool,
-)
-"""What the leader decides by itself; draining to overflow and refilling are an operator's."""
 
 
 class Automation:
@@ -51,10 +47,12 @@ class Automation:
         }
         before = agreeing(self._memory.states, fleet)
         observations = observe(fleet, settings, loads)
-        after, decisions = step(before, observations, LIVE, fleet.taken_at_s)
+        after, decisions = step(before, observations, POLICIES, fleet.taken_at_s)
         for decision in decisions:
             if not await self._carry_out(decision, fleet):
                 after = _taken_back(after, before, decision)
+            elif decision.action is ControlName.SURGE and decision.value == Switch.ON:
+                await self._begin_surge(decision.scope, observations, fleet)
         self._memory = Memory(after, loads)
         await self._keep(self._memory, list(limits(after, observations, fleet, settings)))
 
@@ -74,6 +72,15 @@ class Automation:
                      decision.reason)  # fmt: skip
         return number
 
+    async def _begin_surge(self, name: str, observations: Observations, fleet: FleetState) -> None:
+        """What waits already goes to surge before any arrival does: it is older."""
+        seen = zip(observations.queues, fleet.queues, strict=True)
+        signals, limits, queue = next(
+            (one.signals, one.controls.tiers, queue) for one, queue in seen if queue.name == name
+        )
+        if queue.direction.value != Direction.LIFO:
+            await self._run(surge.sweep(queue, marks(signals, limits).refill_most, fence=self._fence))
+
     async def _keep(self, memory: Memory, wanted: list[Limit]) -> None:
         """Renew the limits in force, lift those that were, and store the memory where it has changed."""
         text = automatic.encode(memory)
@@ -89,28 +96,37 @@ def agreeing(states: States, fleet: FleetState) -> States:
     queues: dict[str, Latches] = {}
     for queue in fleet.queues:
         latches = states.queues.get(queue.name, {})
-        shed, direction = (latches.get(name, Latch()) for name in (ControlName.SHED, ControlName.DIRECTION))
-        if not queue.shed.overridden:
-            shed = _as_stored(shed, queue.shed.value == Switch.ON, queue.shed.since_s)
-        if not queue.direction.overridden:
-            direction = _as_stored(direction, queue.direction.value == Direction.LIFO, queue.direction.since_s)
         queues[queue.name] = {
             **latches,
-            ControlName.SHED: shed if queue.policy.shed_auto else Latch(),
-            ControlName.DIRECTION: direction if queue.policy.direction_auto else Latch(),
-        }
+            **{name: _as_stored(latches.get(name, Latch()), control) if allowed else Latch()
+               for name, (control, allowed) in _switches(queue).items()},
+        }  # fmt: skip
     return States(queues, states.pools)
 
 
-def _as_stored(latch: Latch, on: bool, since_s: float | None) -> Latch:
-    return latch if latch.on is on else Latch(on, -math.inf if since_s is None else since_s)
+def _switches(queue: QueueState) -> Mapping[ControlName, tuple[Control, bool]]:
+    """What automation switches, with whether it may."""
+    policy = queue.policy
+    return {
+        ControlName.SURGE: (queue.surging, policy.surge),
+        ControlName.OVERFLOW: (queue.overflowing, policy.overflow),
+        ControlName.SHED: (queue.shed, policy.shed_auto),
+        ControlName.DIRECTION: (queue.direction, policy.direction_auto),
+    }
+
+
+def _as_stored(latch: Latch, control: Control) -> Latch:
+    on = control.value in (Switch.ON, Direction.LIFO)
+    if control.overridden or latch.on is on:
+        return latch
+    return Latch(on, -math.inf if control.since_s is None else control.since_s)
 
 
 def _before(queue: QueueState | None, decision: Decision) -> str:
     """The value that a switch had."""
     if queue is None or decision.action is ControlName.REFUSE:
         return ""
-    return queue.shed.value if decision.action is ControlName.SHED else queue.direction.value
+    return _switches(queue)[decision.action][0].value
 
 
 def _taken_back(after: States, before: States, decision: Decision) -> States:
@@ -127,9 +143,16 @@ def limits(states: States, observations: Observations, fleet: FleetState, settin
     for seen, queue in zip(observations.queues, fleet.queues, strict=True):
         latches = states.queues[queue.name]
         shedding = latches[ControlName.SHED].on and queue.policy.shed_auto and not halted(queue, fleet, settings)
-        limit = Limit(queue.name, _cutoff(seen) if shedding else None, latches[ControlName.REFUSE].on)
+        cutoff_now = _cutoff(seen) if shedding else None
+        limit = Limit(queue.name, cutoff_now, latches[ControlName.REFUSE].on, _divert(latches, queue))
         if limit != Limit(queue.name):
             yield limit
+
+
+def _divert(latches: Latches, queue: QueueState) -> str:
+    """Where arrivals of a FIFO queue go; while surge holds something, admission goes there by itself."""
+    surging, overflowing = latches[ControlName.SURGE].on, latches[ControlName.OVERFLOW].on
+    return arrivals_to(surging=surging, overflowing=overflowing, packed=queue.returning)
 
 
 def _cutoff(seen: QueueObservation) -> float:

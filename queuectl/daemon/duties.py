@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from queuectl.daemon.automation import Automation
+from queuectl.daemon.guards import Guards
+from queuectl.daemon.ordering import Ordering
+from queuectl.daemon.promotion import Promotion
+from queuectl.daemon.tiers import LiveTiers
 from queuectl.daemon.trouble import Trouble
-from queuectl.model import Direction, FleetState, LedgerState, Operation, QueuectlError, QueueState, Switch
+from queuectl.model import Direction, FleetState, LedgerState, QueuectlError, QueueState, Switch
 from queuectl.settings import Settings
-from queuectl.store import assist, notes, operations, repair, tiers
+from queuectl.store import aside, assist, notes, operations, overflow_server, repair, surge, tiers
 from queuectl.store.client import AsyncStore, LeaseLostError
 
 T = TypeVar("T")
@@ -28,6 +32,8 @@ SERVER_EVERY = 60
 """Ticks, one second each."""
 STEERING_S = 0.1
 """Longest that promotion, rotation and shedding may each take in one tick."""
+TIERS_S = 0.3
+"""Packing and bringing back: about twelve thousand messages a second."""
 OPERATIONS_S = 0.5
 """Drains and refills get half of each second: a million messages must not take an hour."""
 PATIENCE_S = 1.0
@@ -59,6 +65,10 @@ class Duties:
         self._fence = fence
         self._trouble = trouble
         self._automation = Automation(store, fence)
+        self._tiers = LiveTiers(store, fence)
+        self._promotion = Promotion(store, fence, SCHEDULER)
+        self._ordering = Ordering(store, fence)
+        self._guards = Guards(store)
         self._assisted: dict[str, bool] = {}
         self._turn = 0
 
@@ -81,14 +91,18 @@ class Duties:
     def _due(self) -> list[tuple[str, Callable[[FleetState, Settings], Awaitable[None]]]]:
         due: list[tuple[str, Callable[[FleetState, Settings], Awaitable[None]]]] = [
             ("automation", self._automation.step),
+            ("surge and overflow", self._move_tiers),
             ("promoting scheduled jobs", self._promote),
             ("rotating for stock workers", self._rotate),
+            ("pausing for stock workers", self._set_aside),
             ("shedding", self._shed),
+            ("ordering keys", self._keep_order),
         ]
         if self._turn % REPAIR_EVERY == 0:
             due.append(("repair", self._repair))
         if self._turn % LEDGER_EVERY == 0:
             due += [("ledger", self._check_ledgers), ("staging lists", self._put_back_orphans)]
+            due.append(("policies", self._check_policies))
         if self._turn % SERVER_EVERY == 0:
             due.append(("server check", self._check_server))
         return [*due, ("operations", self._operate)]
@@ -98,12 +112,14 @@ class Duties:
         first = self._turn % len(items) if items else 0
         return [*items[first:], *items[:first]]
 
-    async def _promote(self, fleet: FleetState, _: Settings) -> None:
+    async def _move_tiers(self, fleet: FleetState, settings: Settings) -> None:
+        budget = Budget.of(TIERS_S)
+        await self._tiers.step(self._in_turn(fleet.queues), fleet, settings, lambda: budget.left)
+
+    async def _promote(self, fleet: FleetState, settings: Settings) -> None:
         budget = Budget.of(STEERING_S)
         for queue in self._in_turn([queue for queue in fleet.queues if queue.scheduled]):
-            moved = repair.PROMOTE_BATCH
-            while moved >= repair.PROMOTE_BATCH and budget.left:
-                moved = await self._run(repair.promote_scheduled(self._fence, queue.name, SCHEDULER))
+            await self._promotion.promote(queue, settings.delivery.retry_share, lambda: budget.left)
 
     async def _rotate(self, fleet: FleetState, _: Settings) -> None:
         budget = Budget.of(STEERING_S)
@@ -112,7 +128,8 @@ class Duties:
             if self._assisted.get(queue.name) != needed:
                 await self._run(assist.set_assist(queue, needed))
                 self._assisted[queue.name] = needed
-            moved = assist.ROTATE_JOBS if needed else 0
+            # While paused, what is set aside waits for the rest: the newest would come to the head of a part.
+            moved = assist.ROTATE_JOBS if needed and not queue.aside else 0
             while moved >= assist.ROTATE_JOBS and budget.left:
                 moved = await self._run(assist.rotate(queue, fence=self._fence))
 
@@ -123,6 +140,26 @@ class Duties:
             return True
         return assist.needs_rotation(queue)
 
+    async def _set_aside(self, fleet: FleetState, _: Settings) -> None:
+        """Pause queues of stock workers; bring back what was set aside when the pause has ended or expired."""
+        budget = Budget.of(STEERING_S)
+        await self._guards.keep(aside.guarded(fleet))
+        for queue in self._in_turn(fleet.queues):
+            towards = aside.direction(queue)
+            left = int(towards is not None)
+            while left and towards and budget.left:
+                left = (await self._run(aside.settle(queue.name, towards, fence=self._fence)))[1]
+
+    async def leave(self) -> None:
+        """The leadership is over: stop what goes on between two ticks."""
+        await self._guards.leave()
+
+    async def _keep_order(self, fleet: FleetState, _: Settings) -> None:
+        budget = Budget.of(STEERING_S)
+        for queue in self._in_turn(fleet.queues):
+            if budget.left:
+                await self._ordering.step(queue)
+
     async def _shed(self, fleet: FleetState, _: Settings) -> None:
         budget = Budget.of(STEERING_S)
         for queue in self._in_turn([queue for queue in fleet.queues if _sheds(queue)]):
@@ -132,9 +169,12 @@ class Duties:
 
     async def _repair(self, _: FleetState, settings: Settings) -> None:
         after_s, losses = settings.daemon.ghost_after_s, settings.daemon.max_losses
+        if not await self._run(repair.may_repair(self._fence, dead_after_s=after_s)):
+            return
         found = await self._run(repair.repair_workers(self._fence, dead_after_s=after_s, max_losses=losses))
         for one in found:
             done = f"{one.requeued:,} requeued" + (f", {one.poisoned:,} failed as poison" if one.poisoned else "")
+            done += f", {one.ambiguous:,} held as ambiguous" if one.ambiguous else ""
             LOG.warning("worker %s is dead: %s", one.worker, done)
             reason = f"no heartbeat for {after_s:g}s"
             await self._run(notes.note("repair", one.worker, after=done, reason=reason, fence=self._fence))
@@ -144,34 +184,23 @@ class Duties:
         waiting = deque(self._in_turn(await self._run(operations.running())))
         while waiting and budget.left:
             before = waiting.popleft()
-            after = await self._step(before)
-            if after and not after.finished and after.done > before.done:
+            after = await self._run(operations.drive(before.op_id, driver=self._daemon, fence=self._fence))
+            if after and not after.finished and not after.idle:
                 waiting.append(after)
             elif after and after.finished:
                 LOG.info("%s of %s is done: %d messages", after.kind, after.queue, after.done)
 
-    async def _step(self, operation: Operation) -> Operation | None:
-        try:
-            return await self._run(operations.drive(operation.op_id, driver=self._daemon, fence=self._fence))
-        except ValueError as error:
-            LOG.error("%s of %s is stopped: %s", operation.kind, operation.queue, error)
-            await self._run(operations.stop(operation.op_id))
-            await self._run(
-                notes.note(operation.kind, operation.queue, after="stopped", reason=str(error), fence=self._fence)
-            )
-            return None
-
     async def _put_back_orphans(self, fleet: FleetState, _: Settings) -> None:
         for queue in fleet.queues:
+            await self._run(overflow_server.clear_leftovers(queue.name, fence=self._fence, now_s=fleet.taken_at_s))
             if not queue.draining:
                 continue
             owners = set(await self._run(tiers.staged_owners(queue.name)))
-            owners -= {*assist.SHED_OWNERS, assist.ADMISSION_OWNER}
-            owners -= {operation.op_id for operation in await self._run(operations.running())}
+            owners -= {*assist.SHED_OWNERS, *assist.CUT_OWNERS, *surge.OWNERS}
+            running = {operation.op_id for operation in await self._run(operations.running())}
+            owners -= running | {tiers.kept_by(op_id) for op_id in running}
             for owner in sorted(owners):
-                ended = await self._run(operations.read(owner))
-                end = "head" if ended and ended.cutoff_s is not None else "tail"
-                moved = await self._run(tiers.unstage(queue.name, owner, fence=self._fence, end=end))
+                moved = await self._run(tiers.unstage(queue.name, owner, fence=self._fence))
                 LOG.warning("%s: %d messages staged by a drain that is gone are back in the queue", queue.name, moved)
 
     async def _check_ledgers(self, fleet: FleetState, _: Settings) -> None:
@@ -179,6 +208,14 @@ class Duties:
             subject = f"ledger of {queue.name}"
             if queue.ledger.state is LedgerState.RESIDUE:
                 self._trouble.met(subject, f"residue {queue.ledger.residue:+d} (positive: messages are missing)")
+            else:
+                self._trouble.over(subject)
+
+    async def _check_policies(self, fleet: FleetState, _: Settings) -> None:
+        for queue in fleet.queues:
+            subject = f"policy of {queue.name}"
+            if queue.policy.problems:
+                self._trouble.met(subject, "; ".join(queue.policy.problems))
             else:
                 self._trouble.over(subject)
 

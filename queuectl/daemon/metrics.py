@@ -44,6 +44,8 @@ class Scope(StrEnum):
     QUEUE = "queue"
     POOL = "pool"
     PROVIDER = "provider"
+    REASON = "reason"
+    """Of a queue's shed store: a label beside the queue's."""
     FLEET = ""
 
 
@@ -116,14 +118,24 @@ METRICS: tuple[Metric, ...] = (
     _of_queue("deleted_total", "Messages deleted by an operator.", _counted(lambda q: q.ledger.deleted), counter=True),
     _of_queue("vanished_total", "Messages whose record was gone when they were claimed.",
               _counted(lambda q: q.ledger.vanished), counter=True),
+    _of_queue("superseded_total", "Messages given up because others of their ordering key had waited for too long.",
+              _counted(lambda q: q.ledger.superseded), counter=True),
+    _of_queue("ordering_keys_blocked", "Ordering keys whose head is tried again while others wait behind it.",
+              lambda q: q.blocked_keys),
     _of_queue("retried_total", "Deliveries that were put off to be tried again.",
               _counted(lambda q: q.ledger.retried), counter=True),
     _of_queue("refused_total", "Messages turned away at admission.",
               _counted(lambda q: q.ledger.refused), counter=True),
     _of_queue("duplicates_total", "Messages turned away because the recipient had them already.",
               _counted(lambda q: q.ledger.duplicates), counter=True),
+    _of_queue("unrouted_total", "Messages of events whose kind has no route, taken by the default routes.",
+              _counted(lambda q: q.ledger.unrouted), counter=True),
     _of_queue("ledger_residue", "Messages unaccounted for: above 0 missing, below 0 too many.",
               _counted(lambda q: q.ledger.residue)),
+    _of_queue("damaged", "Messages in packed segments that cannot be read.",
+              lambda q: q.overflow_damaged + q.shed_damaged),
+    Metric("queuectl_shed_messages", "Messages in the shed store, by the reason they were shed for.", Scope.REASON,
+           lambda shed: float(shed[1])),
     _of_pool("workers_desired", "Worker processes asked for.", lambda p: p.desired),
     _of_pool("workers", "Worker processes alive.", lambda p: p.actual),
     _of_pool("slots", "Messages its workers can hold at once.", lambda p: p.slots),
@@ -181,6 +193,11 @@ def _subjects(scope: Scope, seen: Observation) -> Iterator[tuple[str, object]]:
         yield "", seen
         return
     fleet = seen.fleet
+    if scope is Scope.REASON:
+        for queue in fleet.queues if fleet else ():
+            for shed in queue.shed_reasons:
+                yield f'{{queue="{_escaped(queue.name)}",reason="{_escaped(shed[0])}"}}', shed
+        return
     named: dict[Scope, Iterable[QueueState | PoolState | ProviderState]] = {}
     if fleet:
         named = {Scope.QUEUE: fleet.queues, Scope.POOL: fleet.pools, Scope.PROVIDER: fleet.providers}

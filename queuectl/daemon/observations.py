@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from queuectl.model import AUTOMATION, FleetState, PoolState, ProviderState, QueueState, ServerState, Switch
+from queuectl.model import AUTOMATION, Direction, FleetState, PoolState, ProviderState, QueueState, ServerState, Switch
 from queuectl.policy.controller import Observations, PoolObservation, QueueObservation
 from queuectl.policy.decision import ControlName
 from queuectl.policy.pressure import Signals
 from queuectl.policy.scaling import PoolSignals
-from queuectl.policy.thresholds import DirectionThresholds, QueueControls, ScalingThresholds, ShedThresholds
+from queuectl.policy.thresholds import (
+    DirectionThresholds,
+    QueueControls,
+    ScalingThresholds,
+    ShedThresholds,
+    TierThresholds,
+)
 from queuectl.settings import Settings
 from queuectl.settings.model import AutomationSettings
 from queuectl.store.automatic import Load
@@ -35,28 +41,32 @@ def observe(fleet: FleetState, settings: Settings, loads: Mapping[str, Load]) ->
 
 def observe_queue(queue: QueueState, fleet: FleetState, settings: Settings) -> QueueObservation:
     """A queue. What is parked in overflow waits for a refill by hand, not for workers: it is no pressure."""
+    packed = queue.returning + queue.arriving
     signals = Signals(
         queue=queue.name,
         depth=queue.depth,
         surge=queue.surge,
+        overflow=packed,
         staleness_s=queue.oldest_s or 0.0,
         arrivals_per_s=queue.in_per_s or 0.0,
         completions_per_s=queue.out_per_s or 0.0,
         service_per_s=queue.service_per_s,
         memory_share=memory_share(fleet.server),
+        diverted=queue.direction.value != Direction.LIFO and queue.surge + packed > 0,
     )
     return QueueObservation(signals, queue_controls(queue, settings.automation), _held(queue, fleet, settings))
 
 
 def _held(queue: QueueState, fleet: FleetState, settings: Settings) -> frozenset[ControlName]:
     """Controls that automation leaves as they are."""
-    if halted(queue, fleet, settings):
-        return JUDGED_BY_DELIVERY
     free = {
+        ControlName.SURGE: queue.policy.surge,
+        ControlName.OVERFLOW: queue.policy.overflow,
         ControlName.SHED: queue.policy.shed_auto and not queue.shed.overridden,
         ControlName.DIRECTION: queue.policy.direction_auto and not queue.direction.overridden,
     }
-    return frozenset(control for control, is_free in free.items() if not is_free)
+    held = frozenset(control for control, is_free in free.items() if not is_free)
+    return held | JUDGED_BY_DELIVERY if halted(queue, fleet, settings) else held
 
 
 def halted(queue: QueueState, fleet: FleetState, settings: Settings) -> bool:
@@ -83,7 +93,26 @@ def queue_controls(queue: QueueState, automation: AutomationSettings) -> QueueCo
         leave_for_s=automation.lifo_leave_for_s,
         least_s=min(lifo_s, DirectionThresholds().least_s),
     )
-    return QueueControls(policy=queue.policy, objective=queue.policy.objective, shedding=shedding, lifo=lifo)
+    return QueueControls(
+        policy=queue.policy, objective=queue.policy.objective, tiers=tier_thresholds(automation), shedding=shedding,
+        lifo=lifo,
+    )  # fmt: skip
+
+
+def tier_thresholds(automation: AutomationSettings) -> TierThresholds:
+    """The settings' marks; the others keep their distance to these."""
+    default = TierThresholds()
+    surge = automation.surge_enter_work_s / default.surge_enter_work_s
+    overflow = automation.overflow_enter_work_s / default.overflow_enter_work_s
+    return TierThresholds(
+        surge_enter_work_s=automation.surge_enter_work_s,
+        surge_enter_for_s=automation.surge_enter_for_s,
+        surge_leave_work_s=surge * default.surge_leave_work_s,
+        surge_least_s=min(automation.surge_enter_for_s, default.surge_least_s),
+        overflow_enter_work_s=automation.overflow_enter_work_s,
+        overflow_leave_work_s=overflow * default.overflow_leave_work_s,
+        overflow_return_work_s=overflow * default.overflow_return_work_s,
+    )
 
 
 def memory_share(server: ServerState) -> float:
@@ -108,13 +137,25 @@ def observe_pool(pool: PoolState, fleet: FleetState, settings: Settings, load: L
         token_wait_share=_token_wait_share(pool, queues, providers),
         provider_per_s=_total([provider.allowed_per_s for provider in providers]),
         connections=_total([provider.max_connections for provider in providers]),
-        host_workers=most,
+        most_workers=most,
+        host_workers=_room(pool, fleet),
     )
     thresholds = ScalingThresholds(
-        clear_within_s=settings.automation.clear_within_s, settle_s=settings.automation.settle_s, least_workers=least
+        clear_within_s=settings.automation.clear_within_s,
+        settle_s=settings.automation.settle_s,
+        up_window_s=settings.automation.scale_up_window_s,
+        down_window_s=settings.automation.scale_down_window_s,
+        least_workers=least,
     )
     automatic = pool.scaling is not None and pool.by in ("", AUTOMATION) and not fleet.server.suspended
     return PoolObservation(signals, thresholds, automatic)
+
+
+def _room(pool: PoolState, fleet: FleetState) -> float:
+    """Workers that the hosts hold beside those of the other pools."""
+    if fleet.capacity is None:
+        return math.inf
+    return max(0, fleet.capacity - sum(other.desired or 0 for other in fleet.pools if other.name != pool.name))
 
 
 def _total(limits: list[float | None] | list[int | None]) -> float:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import replace
 
 from queuectl.model import FleetState, Sample
+from queuectl.policy import history
 from queuectl.policy.rates import Rates
 from queuectl.store import series
 from queuectl.store.client import Steps
@@ -17,13 +18,13 @@ COARSE_S = 10
 def sample_of(fleet: FleetState, rates: Mapping[str, Rates]) -> Sample:
     """`rates` replace the picture's, which are the leader's last published ones where there are any."""
     queues = tuple(series.with_rates(queue, rates.get(queue.name, Rates())) for queue in fleet.queues)
-    return series.sample_of(fleet.taken_at_s, queues)
+    return history.sample_of(replace(fleet, queues=queues))
 
 
 def line_of(sample: Sample) -> str:
-    """One line of JSON: {"at_s": …, "queues": {name: [fields of QueueSample]}}."""
-    rows = {name: astuple(queue) for name, queue in sample.queues.items()}
-    return json.dumps({"at_s": round(sample.at_s, 3), "queues": rows}, separators=(",", ":"))
+    """One line of JSON: {"at_s": …, "queues": {name: [fields of QueueSample]}, "pools": …, "providers": …}."""
+    names = ("at_s", "queues", "pools", "providers")
+    return json.dumps(dict(zip(names, series.tree_of(sample), strict=True)), separators=(",", ":"))
 
 
 class Sampler:

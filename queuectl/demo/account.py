@@ -44,7 +44,8 @@ def _row(queue: QueueState, verdicts: Mapping[str, int]) -> tuple[str | int, ...
     refused = verdicts.get(Admission.REFUSED.value, 0)
     in_doubt = verdicts.get("in_doubt", 0)
     waiting = queue.depth + queue.in_flight + queue.scheduled + queue.deferred + queue.draining + queue.surge
-    elsewhere = queue.ledger.deleted + queue.ledger.vanished + queue.ledger.moved_out - queue.ledger.moved_in
+    book = queue.ledger
+    elsewhere = book.deleted + book.vanished + book.superseded + book.moved_out - book.moved_in
     found = queue.ledger.delivered + waiting + queue.overflow + queue.shed_stored + queue.failed + elsewhere
     missing = accepted - found
     if -in_doubt <= missing < 0:

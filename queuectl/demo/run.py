@@ -124,6 +124,6 @@ def _settle(store: Store, reader: Reader) -> None:
     deadline_s = time.monotonic() + DRAIN_S
     while time.monotonic() < deadline_s:
         fleet = store.run(reader.fleet())
-        if not any(queue.depth or queue.in_flight or queue.scheduled for queue in fleet.queues):
+        if not any(queue.waiting or queue.in_flight or queue.scheduled for queue in fleet.queues):
             return
         time.sleep(SETTLED_S)

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from queuectl.model import UsageError
 from queuectl.settings import DeliverySettings, PoolSettings, ProviderSettings, QueueSettings, Settings
-from queuectl.settings.model import Name
+from queuectl.settings.model import AutomationSettings
 from queuectl.settings.problems import told
+from queuectl.settings.section import Name
 
 BIN_S = 0.05
 """Arrivals are drawn for bins of this length and spread evenly inside one."""
@@ -79,6 +80,7 @@ class Scenario(Part):
     seed: int = 0
     sink: SinkBehaviour = SinkBehaviour()
     delivery: DeliverySettings = DeliverySettings()
+    automation: AutomationSettings = AutomationSettings()
     pools: dict[Name, PoolSettings] = Field(min_length=1)
     queues: dict[Name, QueueLoad] = Field(min_length=1)
 
@@ -111,6 +113,7 @@ class Scenario(Part):
         provider = ProviderSettings(host="127.0.0.1", port=smtp_port, connections=min(connections, 1000))
         return base.model_copy(update={
             "queues": {name: load.policy for name, load in self.queues.items()},
+            "automation": self.automation,
             "pools": dict(self.pools),
             "providers": {"default": provider},
             "delivery": self.delivery,

@@ -6,11 +6,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 
-from queuectl.mail.compose import ComposeError, compose
+from queuectl.mail.compose import ComposeError
+from queuectl.mail.composer import Composer
 from queuectl.mail.replies import Disposition, Outcome, Scope
+from queuectl.mail.rules import Rules, rules_for
 from queuectl.mail.smtp import ConnectionLeases
 from queuectl.mail.templates import Renderer, TemplateError, decode
-from queuectl.mail.transports import Transport, open_transport
+from queuectl.mail.transport import CommitPoint, Transport
+from queuectl.mail.transports import open_transport
 from queuectl.model import MailMessage, ServerError, UsageError
 from queuectl.settings import Settings
 
@@ -29,9 +32,11 @@ class Deliverer:
         self._environ = environ
         self._fetch_template = fetch_template
         self._leases = leases
+        self._composer = Composer(settings, environ)
         self._fetching = asyncio.Lock()
         self._renderers: OrderedDict[str, Renderer] = OrderedDict()
         self._transports: dict[str, Transport] = {}
+        self._rules: dict[str, Rules] = {}
 
     @property
     def connections(self) -> dict[str, int]:
@@ -48,11 +53,13 @@ class Deliverer:
         transport = self._transports.get(self._settings.provider_name(provider))
         return transport is not None and transport.doubtful
 
-    async def deliver(self, message: MailMessage, job_id: str, provider: str) -> Disposition:
-        """Try once. Every failure of message, template, network or server is in the disposition."""
+    async def deliver(self, message: MailMessage, job_id: str, provider: str, queue: str = "",
+                      commit_point: CommitPoint | None = None) -> Disposition:  # fmt: skip
+        """Try once. Every failure of message, template, network or server is in the disposition. `queue`: bulk ones get
+        unsubscribe headers. What `commit_point` raises goes up to the caller."""
         try:
             renderer = await self._renderer(message.template) if message.template else None
-            composed = compose(message, job_id=job_id, renderer=renderer, delivery=self._settings.delivery)
+            composed = await self._composer.compose(message, job_id, renderer, queue)
             transport = self._transport(provider)
         except (ComposeError, TemplateError) as error:
             return Disposition(Outcome.FAILED, Scope.MESSAGE, True, str(error))
@@ -60,11 +67,20 @@ class Deliverer:
             return Disposition(Outcome.RETRY, Scope.ACCOUNT, False, str(error))
         except ServerError as error:
             return Disposition(Outcome.RELEASE, None, False, str(error))
-        return await transport.send(composed)
+        return self._judge(provider, await transport.send(composed, commit_point))
 
     async def close(self) -> None:
         """Close every transport."""
         await asyncio.gather(*(transport.close() for transport in self._transports.values()))
+
+    def _judge(self, provider: str, found: Disposition) -> Disposition:
+        """What the provider's rules make of a reply."""
+        if found.reply is None:
+            return found
+        name = self._settings.provider_name(provider)
+        if name not in self._rules:
+            self._rules[name] = rules_for(self._settings.provider(name))
+        return self._rules[name].judge(found)
 
     def _transport(self, provider: str) -> Transport:
         name = self._settings.provider_name(provider)

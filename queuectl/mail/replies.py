@@ -1,7 +1,6 @@
-"""What an SMTP reply means for the message: pure classification by scope, not by first digit alone.
+"""What an SMTP reply means for the message by its codes alone (RFC 5321 §4.2, RFC 3463): by scope, not by first digit.
 
-Codes are RFC 5321 §4.2, enhanced status codes RFC 3463. Throttling and a refused login never
-fail a message, whatever the reply's first digit; a refusal for our reputation does, but says nothing of the recipient.
+What providers mean besides is in rules (rules.py), which are asked afterwards, once a message's try is over.
 """
 
 from __future__ import annotations
@@ -85,6 +84,13 @@ class Disposition:
     """What it says of the provider beyond this message: throttling, or a bad reputation of ours."""
     bounce: bool = False
     """The address does not exist: mail to it is pointless for good."""
+    reply: Reply | None = None
+    """What the server said, where that ended the try."""
+    phase: Phase | None = None
+    rule: str = ""
+    """Name of the rule that decided."""
+    for_s: float | None = None
+    """How long the provider is slowed or held; for a retry alone, the least delay. None: the usual time."""
 
     @property
     def offered(self) -> bool:
@@ -96,19 +102,6 @@ _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|$)", re.MULTILINE)
 
 DELIVERED = Disposition(Outcome.DELIVERED, None, True, "", 250)
 
-THROTTLED = re.compile(
-    r"unusual rate|rate.?limit|limit exceeded|throttl|exceeded .{0,40}(?:rate|quota|limit)"
-    r"|(?:sending|daily|hourly) .{0,20}(?:limit|quota)"
-    r"|too many (?:concurrent|connections|messages|mails|emails|requests|sessions)|too (?:fast|quickly)"
-    r"|temporarily (?:deferred|blocked|rejected|rate)|slow down",
-    re.IGNORECASE,
-)
-REPUTATION = re.compile(
-    r"reputation|block ?list|black ?list|deny ?list|spamhaus|\brbl\b|dnsbl|spf|dkim|dmarc|unauthenticated"
-    r"|blocked (?:using|by|due)|poor|spam (?:source|sender)|not allowed to send|sender (?:denied|rejected|verify)",
-    re.IGNORECASE,
-)
-_THROTTLE_CODES = frozenset({450, 451, 452})
 _ACCOUNT_CODES = frozenset({530, 534, 535, 538})
 _DETAIL_SCOPES = {
     "1.7": Scope.SENDER,
@@ -139,21 +132,16 @@ _PHASE_SCOPES = {
 
 
 def classify(reply: Reply, phase: Phase) -> Disposition:
-    """The verdict on a reply that ended a delivery attempt; a 2xx is a delivery only after the final dot."""
+    """What the codes of a reply that ended a try say; a 2xx is a delivery only after the final dot."""
     if 200 <= reply.code < 300 and phase is Phase.BODY:
         return DELIVERED
     if not 400 <= reply.code < 600:
         return Disposition(Outcome.RETRY, Scope.CONNECTION, True, f"unexpected {reason(reply)}", reply.code)
-    if _is_throttling(reply):
-        scope = Scope.ACCOUNT if reply.enhanced.endswith(".4.5") else Scope.PROVIDER
-        return Disposition(Outcome.RETRY, scope, False, reason(reply), reply.code, Signal.THROTTLED)
     scope = _scope(reply, phase)
-    signal = Signal.REPUTATION if scope is Scope.SENDER and _about_reputation(reply) else None
-    if phase in (Phase.CONNECT, Phase.AUTH) or scope is Scope.ACCOUNT:
-        return Disposition(Outcome.RETRY, scope, False, reason(reply), reply.code, signal)
-    outcome = Outcome.RETRY if reply.code < 500 else Outcome.FAILED
+    counted = phase not in (Phase.CONNECT, Phase.AUTH) and scope is not Scope.ACCOUNT
+    outcome = Outcome.FAILED if reply.code >= 500 and counted else Outcome.RETRY
     bounce = outcome is Outcome.FAILED and scope is Scope.RECIPIENT and reply.enhanced.startswith("5.1.")
-    return Disposition(outcome, scope, True, reason(reply), reply.code, signal, bounce)
+    return Disposition(outcome, scope, counted, reason(reply), reply.code, bounce=bounce, reply=reply, phase=phase)
 
 
 def unanswered(phase: Phase, what: str) -> Disposition:
@@ -179,25 +167,10 @@ _VARIABLE = re.compile(r"\b(?=[\w.:-]*\d)[\w.:-]{6,}|\b\d+\b")
 """Queue ids, session ids, IP addresses, counts: what differs between replies of one kind."""
 
 
-def _is_throttling(reply: Reply) -> bool:
-    if reply.code in (421, 454):
-        return True
-    if reply.code in _THROTTLE_CODES and reply.enhanced.startswith("4.7."):
-        return True
-    about_us = reply.enhanced[2:].partition(".")[0] in ("", "7") or reply.enhanced.endswith(".4.5")
-    return about_us and THROTTLED.search(reply.text) is not None
-
-
-def _about_reputation(reply: Reply) -> bool:
-    return reply.enhanced[2:3] in ("", "7") and REPUTATION.search(reply.text) is not None
-
-
 def _scope(reply: Reply, phase: Phase) -> Scope:
     if reply.code in _ACCOUNT_CODES:
         return Scope.ACCOUNT
     detail = reply.enhanced[2:]
     if detail in _DETAIL_SCOPES:
         return _DETAIL_SCOPES[detail]
-    if _about_reputation(reply):
-        return Scope.SENDER
     return _SUBJECT_SCOPES.get(detail[:1], _PHASE_SCOPES[phase])

@@ -2,6 +2,7 @@
 
 from queuectl.model.action import (
     Action,
+    ContinueOperation,
     DeleteFailed,
     Drain,
     Refill,
@@ -9,16 +10,21 @@ from queuectl.model.action import (
     Scale,
     SetDirection,
     SetPause,
+    SetPolicy,
     SetShed,
+    StopOperation,
+    Suppress,
     Target,
     Tier,
     Undo,
+    Unsuppress,
 )
 from queuectl.model.audit import AuditEntry
 from queuectl.model.errors import QueuectlError, RefusedError, ServerError, UsageError
+from queuectl.model.event import Event, Published
 from queuectl.model.fleet import FleetState, PoolState, ProviderState, ServerState, WorkerState
 from queuectl.model.job import JobDetail, JobView
-from queuectl.model.message import Admission, MailMessage, Verdict
+from queuectl.model.message import Admission, Attachment, MailMessage, Verdict
 from queuectl.model.outcome import Operation, Outcome, Preview
 from queuectl.model.queue import (
     AUTOMATION,
@@ -26,20 +32,25 @@ from queuectl.model.queue import (
     Direction,
     Ledger,
     LedgerState,
+    LiveField,
     Objective,
+    OrderBlock,
     Policy,
     QueueClass,
     QueueState,
     Switch,
 )
-from queuectl.model.sample import QueueSample, Sample
+from queuectl.model.replies import ReplyHistory, RetryClass
+from queuectl.model.sample import PoolSample, ProviderSample, QueueSample, Sample
 from queuectl.model.samples import QueueSamples, WaitingSample
 
 __all__ = [
-    "AUTOMATION", "Action", "Admission", "AuditEntry", "Control", "DeleteFailed", "Direction", "Drain", "FleetState",
-    "JobDetail", "JobView", "Ledger", "LedgerState", "MailMessage", "Objective", "Operation", "Outcome", "Policy",
-    "PoolState", "Preview", "ProviderState", "QueueClass", "QueueSample", "QueueSamples", "QueueState",
-    "QueuectlError", "Refill", "RefusedError", "RetryFailed", "Sample", "Scale", "ServerError", "ServerState",
-    "SetDirection", "SetPause", "SetShed", "Switch", "Target", "Tier", "Undo", "UsageError", "Verdict",
-    "WaitingSample", "WorkerState",
+    "AUTOMATION", "Action", "Admission", "Attachment", "AuditEntry", "ContinueOperation", "Control", "DeleteFailed",
+    "Direction", "Drain", "Event", "FleetState", "JobDetail", "JobView", "Ledger", "LedgerState", "LiveField",
+    "MailMessage", "Objective", "Operation", "OrderBlock", "Outcome", "Policy", "PoolSample", "PoolState",
+    "Preview", "ProviderSample", "ProviderState", "Published", "QueueClass", "QueueSample", "QueueSamples",
+    "QueueState", "QueuectlError", "Refill", "RefusedError", "ReplyHistory", "RetryClass", "RetryFailed", "Sample",
+    "Scale", "ServerError", "ServerState", "SetDirection", "SetPause", "SetPolicy", "SetShed", "StopOperation",
+    "Suppress", "Switch", "Target", "Tier", "Undo", "Unsuppress", "UsageError", "Verdict", "WaitingSample",
+    "WorkerState",
 ]  # fmt: skip

@@ -51,6 +51,17 @@ class SetPause:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPolicy:
+    """Change fields of a queue's standing policy until they are reset: (field of [queues.NAME], its value as text, or
+    None for what the settings say)."""
+
+    queue: str
+    changes: tuple[tuple[str, str | None], ...] = ()
+    expect_version: int | None = None
+    """Refuse when the policy's version is another one. None: whatever it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Move waiting messages out of the primary tier."""
 
@@ -70,8 +81,42 @@ class Refill:
     tier: Tier = Tier.OVERFLOW
     rate_per_s: float | None = None
     limit: int | None = None
-    cause: int = 0
-    """Only what this audit number packed; 0: everything."""
+    since_s: float | None = None
+    """Only what was packed within so many seconds."""
+    reason: str = ""
+    """Only what was packed for this reason: max-age, pressure, operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopOperation:
+    """Stop a drain or refill under way; what was moved stays moved."""
+
+    op_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueOperation:
+    """Let a stopped drain or refill go on where it was."""
+
+    op_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """Put addresses on the suppression list."""
+
+    entries: tuple[tuple[bytes, str], ...]
+    """(digest, reason)."""
+    shown: str = ""
+    """The addresses, masked, for the audit log; empty: only how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsuppress:
+    """Take addresses off the suppression list."""
+
+    digests: tuple[bytes, ...]
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +130,22 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class RetryFailed:
-    """Put failed jobs back; empty `job_ids` means all of the queue's."""
+    """Put failed jobs back; empty `job_ids` means all of the queue's, or those that `match`."""
 
     queue: str
     job_ids: tuple[str, ...] = ()
+    match: str = ""
+    """Words that all occur in a job's id, error, masked recipient or subject; `!word`: not."""
+    rate_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteFailed:
-    """Delete failed jobs for good; empty `job_ids` means all of the queue's."""
+    """Delete failed jobs for good; empty `job_ids` means all of the queue's, or those that `match`."""
 
     queue: str
     job_ids: tuple[str, ...] = ()
+    match: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +155,7 @@ class Undo:
     number: int
 
 
-Action = SetShed | SetDirection | SetPause | Drain | Refill | Scale | RetryFailed | DeleteFailed | Undo
+Action = (
+    SetShed | SetDirection | SetPause | SetPolicy | Drain | Refill | StopOperation | ContinueOperation
+    | Scale | RetryFailed | DeleteFailed | Suppress | Unsuppress | Undo
+)

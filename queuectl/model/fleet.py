@@ -28,6 +28,8 @@ class WorkerState:
     stock: bool = False
     ghost: bool = False
     """Registered, but its heartbeat is overdue."""
+    ahead_s: float = 0.0
+    """How far in the future its last heartbeat lies: its host's clock is wrong by at least as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,12 @@ class ProviderState:
     """Open over all workers."""
     max_connections: int | None = None
     fallback: str = ""
+    dry_run: bool = False
+    """Condition, reason and until when tell what would have been done: nothing is slowed."""
+    today: int = 0
+    """Messages on this day of its warm-up (UTC)."""
+    today_most: int | None = None
+    """Most messages today; None: no warm-up, or it is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,12 @@ class ServerState:
     eviction: str = "noeviction"
     suspended: bool = False
     """`rq suspend` is in force: no worker claims anything."""
+    run_id: str = ""
+    """Identity of the server process."""
+    round_trip_s: float | None = None
+    """How long pictures take of late, as the reader's process measured; None: nobody did."""
+    clock_ahead_s: float | None = None
+    """How far that process's clock is ahead of the server's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +116,12 @@ class FleetState:
     providers: tuple[ProviderState, ...] = ()
     hosts: tuple[str, ...] = ()
     """Hosts whose daemon's heartbeat is fresh."""
+    capacity: int | None = None
+    """Worker processes that these hosts hold together; None: no daemon starts any."""
     leader: str | None = None
     """Host (and pid) of the daemon that holds the lease; None: nobody automates."""
+    published: bool = True
+    """The leader publishes samples; False: it has not for some seconds."""
     managed: bool = False
     """The server holds queuectl state; False on a deployment we only observe."""
     events: tuple[AuditEntry, ...] = field(default=())

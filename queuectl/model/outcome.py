@@ -30,6 +30,8 @@ class Preview:
     nothing: bool = False
     """It is already so; committing would change nothing."""
     token: str = ""
+    server: str = ""
+    """Identity of the server it was counted on; empty where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A drain or refill under way, carried on by whichever process drives it."""
+    """A drain, a refill, or failed jobs retried or deleted in bulk; carried on by whichever process drives it."""
 
     op_id: str
     kind: str
-    """drain or refill."""
+    """drain, refill, retry or delete."""
     queue: str
     target: str
-    """overflow, shed or a queue's name."""
+    """overflow, shed, a queue's name, or `failed`."""
     done: int = 0
     limit: int | None = None
     older_than_s: float | None = None
@@ -59,7 +61,23 @@ class Operation:
     rate_per_s: float | None = None
     cause: int = 0
     only_cause: int = 0
+    packed_after_s: float | None = None
+    """Server time: a refill of only what was packed since."""
+    reason: str = ""
+    """A refill of only what was packed for this reason."""
+    match: str = ""
+    """Which failed jobs; empty: all."""
     started_s: float = 0.0
     finished: bool = False
     stopped: bool = False
+    failed: bool = False
+    """It had to be stopped: the overflow server is away."""
+    skipped: int = 0
+    """Not brought back: a job with their id exists again."""
+    damaged: int = 0
+    """Segments that could not be read and were set aside."""
     note: str = ""
+    version: int = 0
+    """Changes when it is stopped, ends, or is continued."""
+    idle: bool = False
+    """The step just made had nothing to do yet: it is held to a rate, or waits for another operation."""

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
-from queuectl.model import Direction, FleetState, LedgerState, QueueState, ServerState, Switch
+from queuectl.model import Direction, FleetState, LedgerState, OrderBlock, ProviderState, QueueState, Switch
+from queuectl.policy.findings import Finding, Severity, rate
+from queuectl.policy.fleet_findings import at_limit, fleet_findings, provider_of
 
-MEMORY_WARN = 0.60
-MEMORY_BAD = 0.85
-"""Shares of `maxmemory`: DESIGN.md §6 overflows above the first and refuses above the second."""
+STORM_PER_S, STORM_SHARE = 1.0, 0.3
+"""Retries a second, and their share of all tries, from where on they are called a storm."""
 STALLED_AFTER_S = 15.0
 """A queue whose oldest message is younger may simply have just begun."""
 NOTICEABLE_WAIT_S = 10.0
 """A queue that holds less work than this is not called growing, whatever its momentary rates."""
-
-
-class Severity(IntEnum):
-    """How urgent a finding is."""
-
-    INFO = 0
-    WARN = 1
-    BAD = 2
 
 
 class Condition(StrEnum):
@@ -58,13 +50,7 @@ _SEVERITY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing an operator should know. `queue` is empty when it concerns the whole fleet."""
-
-    severity: Severity
-    text: str
-    queue: str = ""
+_WAITING = frozenset({Condition.BUSY, Condition.GROWING, Condition.STALE, Condition.STALLED})
 
 
 def condition(queue: QueueState) -> Condition:
@@ -86,28 +72,61 @@ def condition(queue: QueueState) -> Condition:
 
 def diagnose(fleet: FleetState) -> tuple[Finding, ...]:
     """Everything worth saying about the picture, worst first, the server before the queues."""
-    findings = [*_server(fleet.server), *_automation(fleet), *_workers(fleet)]
+    findings = [*fleet_findings(fleet)]
     for queue in fleet.queues:
-        findings.extend(queue_findings(queue))
+        findings.extend(queue_findings(queue, provider_of(fleet, queue.policy.provider)))
     return tuple(sorted(findings, key=lambda finding: -finding.severity))
 
 
-def queue_findings(queue: QueueState) -> Iterator[Finding]:
-    """What is worth saying about one queue."""
-    word = condition(queue)
-    text = _sentence(queue, word)
-    if text:
-        yield Finding(word.severity, text, queue.name)
+def queue_findings(queue: QueueState, provider: ProviderState | None) -> Iterator[Finding]:
+    """What is worth saying about one queue; `provider`: the one that delivers it, where it is known."""
+    yield from _flow(queue, provider)
     if queue.ledger.state is LedgerState.RESIDUE:
         yield Finding(Severity.BAD, _residue(queue.ledger.residue), queue.name)
+    yield from _controls(queue)
+    for problem in queue.policy.problems:
+        yield Finding(Severity.WARN, f"policy: {problem}", queue.name)
+    if queue.overflow_damaged + queue.shed_damaged:
+        damaged = queue.overflow_damaged + queue.shed_damaged
+        yield Finding(Severity.BAD, f"{damaged:,} in damaged segments, set aside (see the log)", queue.name)
+    for name, control in (("surge", queue.surging), ("overflow", queue.overflowing)):
+        if control.value == Switch.ON:
+            yield Finding(Severity.INFO, f"{name} on by itself: {control.reason}", queue.name)
+    if queue.parked:
+        yield Finding(Severity.INFO, f"{queue.parked:,} parked in overflow until refilled", queue.name)
+    yield from _blocked(queue)
+
+
+def _flow(queue: QueueState, provider: ProviderState | None) -> Iterator[Finding]:
+    """Whether mail gets through, and what holds it back."""
+    word = condition(queue)
+    if text := _sentence(queue, word):
+        yield Finding(word.severity, text, queue.name)
+    if provider is not None and word in _WAITING and at_limit(provider):
+        yield Finding(Severity.WARN, _bound(provider), queue.name)
+    if _storming(queue):
+        retries, through = rate(queue.retry_per_s or 0.0), rate(queue.out_per_s or 0.0)
+        yield Finding(Severity.WARN, f"retry storm: {retries}/s are put off, {through}/s get through", queue.name)
+
+
+def _controls(queue: QueueState) -> Iterator[Finding]:
+    """What an operator or automation has set."""
     for name, control in (("shed", queue.shed), ("mode", queue.direction)):
         if control.overridden:
             who = f" by {control.by}" if control.by else ""
             yield Finding(Severity.INFO, f"{name} {control.value}{who}", queue.name)
         elif control.automatic and control.value in (Switch.ON, Direction.LIFO):
             yield Finding(Severity.WARN, f"{name} {control.value} by itself: {control.reason}", queue.name)
-    if queue.overflow:
-        yield Finding(Severity.INFO, f"{queue.overflow:,} parked in overflow until refilled", queue.name)
+
+
+def _blocked(queue: QueueState) -> Iterator[Finding]:
+    """Ordering keys whose head is tried again while others wait: it mends by itself unless the policy says `keep`."""
+    if queue.blocked_keys:
+        blocked_s, policy = queue.blocked_s or 0.0, queue.policy
+        stays = policy.on_order_block is OrderBlock.KEEP and blocked_s > policy.order_block_s
+        keys = "1 ordering key waits" if queue.blocked_keys == 1 else f"{queue.blocked_keys:,} ordering keys wait"
+        text = f"{keys} for a message that is tried again, up to {blocked_s / 60:.0f} min"
+        yield Finding(Severity.WARN if stays else Severity.INFO, text, queue.name)
 
 
 def _sentence(queue: QueueState, word: Condition) -> str:
@@ -118,12 +137,13 @@ def _sentence(queue: QueueState, word: Condition) -> str:
             return f"stalled: {queue.waiting:,} waiting, workers are there, nothing finishes"
         case Condition.GROWING:
             growth = (queue.in_per_s or 0.0) - (queue.out_per_s or 0.0)
-            return f"growing {_rate(growth)}/s, will not clear at this rate"
+            return f"growing {rate(growth)}/s, will not clear at this rate"
         case Condition.STALE:
             return "oldest message is past its max age"
         case Condition.PAUSED:
             who = f" by {queue.pause.by}" if queue.pause.by else ""
-            return f"paused{who}, {queue.waiting:,} waiting"
+            aside = f", {queue.aside:,} of them set aside from stock workers" if queue.aside else ""
+            return f"paused{who}, {queue.waiting:,} waiting{aside}"
         case _:
             return ""
 
@@ -141,42 +161,23 @@ def _stalled(queue: QueueState) -> bool:
     return finished_nothing and queue.oldest_s is not None and queue.oldest_s > STALLED_AFTER_S
 
 
+def _storming(queue: QueueState) -> bool:
+    """Of what is tried, a good part is put off, and tried again."""
+    retries = queue.retry_per_s or 0.0
+    return retries >= STORM_PER_S and retries >= STORM_SHARE * ((queue.out_per_s or 0.0) + retries)
+
+
+def _bound(provider: ProviderState) -> str:
+    """More workers do not help there."""
+    return f"provider-bound: {provider.name} at {rate(provider.used_per_s)} of {rate(provider.allowed_per_s or 0.0)}/s"
+
+
 def _work_s(queue: QueueState) -> float | None:
     """Seconds of work that wait; None when the speed is unknown."""
     speed = queue.service_per_s or queue.out_per_s
     return queue.waiting / speed if speed else None
 
 
-def _server(server: ServerState) -> Iterator[Finding]:
-    if server.suspended:
-        yield Finding(Severity.BAD, "suspended (rq suspend): no worker claims anything")
-    if server.eviction != "noeviction":
-        yield Finding(Severity.BAD, f"maxmemory-policy is {server.eviction}: messages can be evicted; set noeviction")
-    if not server.memory_max_bytes:
-        return
-    share = server.memory_bytes / server.memory_max_bytes
-    if share >= MEMORY_WARN:
-        severity = Severity.BAD if share >= MEMORY_BAD else Severity.WARN
-        yield Finding(severity, f"server memory at {share:.0%} of maxmemory")
-
-
-def _automation(fleet: FleetState) -> Iterator[Finding]:
-    if fleet.managed and fleet.leader is None:
-        yield Finding(Severity.WARN, "no daemon holds the lease: nothing is sampled, scaled or repaired")
-
-
-def _workers(fleet: FleetState) -> Iterator[Finding]:
-    ghosts = [worker for worker in fleet.workers if worker.ghost]
-    if ghosts:
-        noun = "worker has" if len(ghosts) == 1 else "workers have"
-        yield Finding(
-            Severity.WARN, f"{len(ghosts)} {noun} no heartbeat ({ghosts[0].name}); repair takes back what they held"
-        )
-
-
 def _residue(residue: int) -> str:
     return f"ledger: {residue:,} missing" if residue > 0 else f"ledger: {-residue:,} too many"
 
-
-def _rate(per_s: float) -> str:
-    return f"{per_s / 1000:.1f}k" if per_s >= 1000 else f"{per_s:.0f}" if per_s >= 10 else f"{per_s:.1f}"

@@ -7,6 +7,9 @@ from queuectl.policy.decision import ControlName, Decision, Latch, Mode, advance
 from queuectl.policy.pressure import Signals
 from queuectl.policy.thresholds import QueueControls
 
+OLDEST_EVERY = 5
+"""Newest first leaves one claim in so many to the oldest: DirectionThresholds.oldest_share, in whole numbers."""
+
 
 def direction(latch: Latch, signals: Signals, controls: QueueControls, now_s: float) -> tuple[Latch, Decision | None]:
     """On is LIFO. The trigger is infeasibility (predicted wait beyond max age), never depth or age alone."""
@@ -23,6 +26,17 @@ def direction(latch: Latch, signals: Signals, controls: QueueControls, now_s: fl
     inputs = {"wait_s": wait_s, "max_age_s": max_age_s, "backlog": signals.backlog}
     value = Direction.LIFO if after.on else Direction.FIFO
     return after, transition(signals.queue, ControlName.DIRECTION, value, mode=mode, reason=reason, inputs=inputs)
+
+
+def oldest_among(claims: int, owed: float, share: float) -> tuple[int, float]:
+    """Of so many claims of a queue that is claimed newest first, those that take the oldest; exact over time.
+
+    `owed`: the oldest's part that earlier claims have not given, returned anew. claim_jobs.lua computes the same in
+    whole fifths.
+    """
+    due = owed + claims * share
+    oldest = min(claims, max(0, int(due + 1e-9)))
+    return oldest, due - oldest
 
 
 def _mode(controls: QueueControls) -> Mode:

@@ -19,6 +19,7 @@ class Counters:
 
     at_s: float
     depth: int
+    """What workers can claim: primary and surge."""
     living: int
     """In any place but failed: what moves between tiers did not arrive anew."""
     arrived: int
@@ -29,6 +30,9 @@ class Counters:
     counted: bool
     """Arrivals are counted by us; else they are estimated from what lives here and departures."""
     waits: Mapping[int, int] = field(default_factory=dict)
+    retried: int = 0
+    shut: bool = False
+    """Its provider takes nothing for now: what ends says nothing of what the workers can do."""
     served: bool = True
     """Workers live and may claim; where none does and nothing ends, nothing is learned of the service rate."""
 
@@ -42,6 +46,8 @@ class Rates:
     service_per_s: float | None = None
     wait_p50_s: float | None = None
     wait_p95_s: float | None = None
+    wait_p99_s: float | None = None
+    retry_per_s: float | None = None
 
 
 def update(rates: Rates, before: Counters, after: Counters) -> Rates:
@@ -56,10 +62,11 @@ def update(rates: Rates, before: Counters, after: Counters) -> Rates:
     weight = 1 - math.exp(-interval_s / WINDOW_S)
     out_per_s = _average(rates.out_per_s, left / interval_s, weight)
     served = left > 0 or (after.served and before.served)
-    backlogged = after.depth > 0 and before.depth > 0 and served
+    backlogged = after.depth > 0 and before.depth > 0 and served and not (before.shut or after.shut)
     service = _average(rates.service_per_s, left / interval_s, weight) if backlogged else rates.service_per_s
-    p50, p95 = _waits(rates, before, after)
-    return Rates(_average(rates.in_per_s, arrived / interval_s, weight), out_per_s, service, p50, p95)
+    in_per_s = _average(rates.in_per_s, arrived / interval_s, weight)
+    retry_per_s = _average(rates.retry_per_s, max(0, after.retried - before.retried) / interval_s, weight)
+    return Rates(in_per_s, out_per_s, service, *_waits(rates, before, after), retry_per_s)
 
 
 def _average(old: float | None, new: float, weight: float) -> float:
@@ -69,12 +76,13 @@ def _average(old: float | None, new: float, weight: float) -> float:
     return 0.0 if value < 0.005 and new == 0 else value
 
 
-def _waits(rates: Rates, before: Counters, after: Counters) -> tuple[float | None, float | None]:
+def _waits(rates: Rates, before: Counters, after: Counters) -> tuple[float | None, float | None, float | None]:
+    """Median, 95th and 99th percentile of what was claimed in between; the last known ones where nothing was."""
     fresh = {bucket: number - before.waits.get(bucket, 0) for bucket, number in after.waits.items()}
     fresh = {bucket: number for bucket, number in fresh.items() if number > 0}
     if not fresh:
-        return rates.wait_p50_s, rates.wait_p95_s
-    return quantile(fresh, 0.5), quantile(fresh, 0.95)
+        return rates.wait_p50_s, rates.wait_p95_s, rates.wait_p99_s
+    return quantile(fresh, 0.5), quantile(fresh, 0.95), quantile(fresh, 0.99)
 
 
 def quantile(buckets: Mapping[int, int], share: float) -> float:

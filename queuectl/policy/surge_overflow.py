@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from queuectl.policy.decision import ControlName, Decision, Latch, advance, transition
 from queuectl.policy.pressure import Signals
@@ -54,6 +55,41 @@ def _overflow_reason(work_s: float, memory: float, limits: TierThresholds, *, en
     if memory > limits.overflow_enter_memory_share:
         return f"memory is at {memory:.0%}, over {limits.overflow_enter_memory_share:.0%}"
     return f"surge holds {work_s:.0f} s of work, over {limits.overflow_enter_work_s:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How many messages the tiers of a queue shall hold."""
+
+    primary_most: int
+    """Beyond this it is swept, or trimmed."""
+    refill_most: int
+    """Refill fills it no further than this where arrivals enter it too."""
+    surge_least: int
+    """With fewer, overflow comes back."""
+    surge_most: int | None
+    """What it has beyond is packed; None: nothing is."""
+
+
+def marks(signals: Signals, limits: TierThresholds, *, overflowing: bool = False) -> Marks:
+    """The thresholds as counts. Unknown service: a second of blind refill stands for a second of work."""
+    service = signals.service_per_s or limits.refill_blind_per_s
+    short = signals.memory_share > limits.overflow_enter_memory_share
+    most_s = limits.overflow_leave_work_s if short else limits.overflow_enter_work_s
+    return Marks(
+        primary_most=math.ceil(limits.surge_enter_work_s * service),
+        refill_most=math.ceil(limits.refill_mark_s * service),
+        surge_least=math.ceil(limits.overflow_return_work_s * service),
+        surge_most=math.ceil(most_s * service) if overflowing else None,
+    )
+
+
+def arrivals_to(*, surging: bool, overflowing: bool, surge: int = 0, packed: int = 0) -> str:
+    """Where the arrivals of a FIFO queue go: overflow, surge, or '' for the primary: the last tier that automation has
+    opened or that holds something, since what is packed has to be back before those that came after it."""
+    if overflowing or packed:
+        return "overflow"
+    return "surge" if surging or surge else ""
 
 
 def refill_per_s(signals: Signals, limits: TierThresholds) -> float:

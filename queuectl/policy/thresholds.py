@@ -21,6 +21,8 @@ class TierThresholds:
     overflow_leave_work_s: float = 120.0
     overflow_leave_memory_share: float = 0.50
     overflow_least_s: float = 30.0
+    overflow_return_work_s: float = 30.0
+    """What is packed comes back while surge holds less work than this."""
     refill_service_share: float = 0.9
     refill_least_share: float = 0.05
     refill_most_share: float = 0.5

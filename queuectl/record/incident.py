@@ -8,7 +8,8 @@ from itertools import pairwise
 from statistics import median
 
 from queuectl.model import AuditEntry, FleetState, LedgerState, QueueSample, QueueState, Sample
-from queuectl.policy.diagnosis import Finding, diagnose
+from queuectl.policy.diagnosis import diagnose
+from queuectl.policy.findings import Finding
 from queuectl.record.wording import age, count
 
 LASTING_S = 30.0

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from queuectl.model import AuditEntry, FleetState, Sample
+from queuectl.policy.history import sample_of
 from queuectl.record.format import SUFFIX, RecordingError, Summary, block, frame_line, header
-from queuectl.store.series import sample_of
 
 FRAMES_A_BLOCK = 10
 """At most this many frames are lost in a crash; larger blocks pack better."""
@@ -50,7 +50,7 @@ class Recorder:
             self.flush()
         self._lines.append(frame_line(fleet))
         self._times_s.append(fleet.taken_at_s)
-        self._samples.append(sample_of(fleet.taken_at_s, fleet.queues))
+        self._samples.append(sample_of(fleet))
         self._note_events(fleet)
         self.frames += 1
         if len(self._lines) >= FRAMES_A_BLOCK:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from queuectl.model import Admission, MailMessage, Verdict
 from queuectl.store import ids, keys, suppression
-from queuectl.store.client import Steps, ask, command, script
+from queuectl.store.client import Call, Steps, ask, command, script
 from queuectl.store.scripts import load
 
 ADMIT = load("admit_jobs")
@@ -19,7 +20,6 @@ BATCH = 500
 CAMPAIGN_MEMORY_S = 90 * 86400
 RETRY_AFTER_S = 30.0
 """What a refused producer is told: one sweep and some deliveries later."""
-DEFAULT_PRIORITY = int(MailMessage.model_fields["priority"].default)
 _WALL = 6
 _CODES = {1: Admission.ACCEPTED, 2: Admission.HELD, 3: Admission.DUPLICATE, 4: Admission.REFUSED,
           5: Admission.SHED, _WALL: Admission.REFUSED}  # fmt: skip
@@ -51,7 +51,7 @@ def prepare(message: MailMessage, job_id: str) -> Prepared:
         zlib.compress(body.encode(), 6),
         message.ordering_key,
         "" if message.max_age_s is None else f"{message.max_age_s:g}",
-        "" if message.priority == DEFAULT_PRIORITY else str(message.priority),
+        "" if message.priority is None else str(message.priority),
         bucket_key,
         member,
         message.campaign,
@@ -67,24 +67,31 @@ def admit(queue: str, messages: Sequence[MailMessage]) -> Steps[list[Verdict]]:
         reasons = yield from suppression.lookup_if_any([message.to for message in batch])
         wanted = [message for message, reason in zip(batch, reasons, strict=True) if reason is None]
         prepared = [prepare(message, job_id) for message, job_id in zip(wanted, ids.new_ids(len(wanted)), strict=True)]
-        admitted = iter((yield from _admit_batch(queue, prepared)) if prepared else ())
-        verdicts += [next(admitted) if reason is None else _suppressed(reason) for reason in reasons]
+        reply = (yield from ask(admission_call(queue, prepared))) if prepared else (0, 0)
+        admitted = iter(verdicts_of(prepared, reply))
+        verdicts += [next(admitted) if reason is None else suppressed(reason) for reason in reasons]
         if len(wanted) < len(batch):
             yield (command("HINCRBY", keys.ledger(queue), "suppressed", len(batch) - len(wanted)),)
     return verdicts
 
 
-def _suppressed(reason: str) -> Verdict:
+def suppressed(reason: str) -> Verdict:
+    """The verdict on a message to an address that gets no mail."""
     return Verdict(Admission.SUPPRESSED, detail=f"the recipient is on the suppression list: {reason}")
 
 
-def _admit_batch(queue: str, prepared: Sequence[Prepared]) -> Steps[list[Verdict]]:
-    arguments: list[str | bytes | int | float] = [queue, CAMPAIGN_MEMORY_S, DEFAULT_PRIORITY]
+def admission_call(queue: str, prepared: Sequence[Prepared]) -> Call:
+    """Admit one batch, at most BATCH messages."""
+    arguments: list[str | bytes | int | float] = [queue, CAMPAIGN_MEMORY_S]
     for job in prepared:
         arguments += (job.job_id, job.data, job.ordering_key, job.max_age_s, job.priority, job.bucket_key, job.member,
                       job.campaign)  # fmt: skip
-    reply = yield from ask(script(ADMIT, (keys.queue(queue), keys.ledger(queue), keys.QUEUES,
-                                             keys.registry("deferred", queue)), arguments))  # fmt: skip
+    places = (keys.queue(queue), keys.ledger(queue), keys.QUEUES, keys.registry("deferred", queue))
+    return script(ADMIT, places, arguments)
+
+
+def verdicts_of(prepared: Sequence[Prepared], reply: Sequence[Any]) -> list[Verdict]:
+    """What the script answered for each message."""
     waiting = reply[1]
     return [_verdict(code, job.job_id, waiting) for code, job in zip(reply[2:], prepared, strict=True)]
 
@@ -100,7 +107,7 @@ def _verdict(code: int, job_id: str, waiting: int) -> Verdict:
         detail = f"the queue sheds and {waiting:,} messages wait, its high watermark"
         return Verdict(admission, detail=detail, retry_after_s=RETRY_AFTER_S)
     if admission is Admission.DUPLICATE:
-        return Verdict(admission, job_id, "this campaign already has this recipient, or the job exists")
+        return Verdict(admission, job_id, "this campaign or event already has this recipient, or the job exists")
     return Verdict(admission, job_id)
 
 

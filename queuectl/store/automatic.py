@@ -19,14 +19,29 @@ from queuectl.store.scripts import load
 
 REMEMBER = load("remember_automation")
 LIMITS_LAST_S = 15.0
-"""A cutoff or wall lapses so long after its last renewal: a daemon that is gone sheds and refuses nothing."""
+"""A limit lapses so long after its last renewal: a daemon that is gone sheds, refuses and diverts nothing."""
 VERBS = {
+    ControlName.SURGE: "surge",
+    ControlName.OVERFLOW: "overflow",
     ControlName.SHED: "shed",
     ControlName.DIRECTION: "mode",
     ControlName.SCALE: "scale",
     ControlName.REFUSE: "refuse",
 }
-_FIELDS = {ControlName.SHED: "shed", ControlName.DIRECTION: "direction", ControlName.SCALE: "desired"}
+FIELDS = {
+    ControlName.SURGE: "surge",
+    ControlName.OVERFLOW: "overflow",
+    ControlName.SHED: "shed",
+    ControlName.DIRECTION: "direction",
+    ControlName.SCALE: "desired",
+}
+"""What a control is called in its hash; where it is a queue's, in the settings too."""
+
+
+OVERRIDABLE = frozenset({ControlName.SHED, ControlName.DIRECTION, ControlName.SCALE})
+"""Controls that an operator's override outranks: undo of a decision is one."""
+AUTOMATIC = "automatic"
+"""Kind of an audit entry's payload, for undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +62,13 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What admission applies to one queue. `cutoff` None: the shed curve meets nothing; `wall`: all are refused."""
+    """What admission applies to one queue. `cutoff` None: the shed curve meets nothing; `wall`: all are refused;
+    `divert`: arrivals of a FIFO queue go to surge or overflow, empty: to the last tier that is not empty."""
 
     queue: str
     cutoff: float | None = None
     wall: bool = False
+    divert: str = ""
 
 
 def decide(decision: Decision, *, before: str, version: str, fence: str) -> Steps[int]:
@@ -61,15 +78,17 @@ def decide(decision: Decision, *, before: str, version: str, fence: str) -> Step
     """
     reason = _explained(decision)
     verb = VERBS[decision.action]
-    if decision.action not in _FIELDS:
+    if decision.action not in FIELDS:
         return (yield from note(verb, decision.scope, after=decision.value, reason=reason, fence=fence))
-    what = f"{_FIELDS[decision.action]}_auto"
+    what = f"{FIELDS[decision.action]}_auto"
     key = keys.pool(decision.scope) if decision.action is ControlName.SCALE else keys.control(decision.scope)
     inputs = json.dumps(dict(decision.inputs), separators=(",", ":"))
     fields = (what, decision.value, f"{what}_since", "@now", f"{what}_reason", reason, f"{what}_cause", "@cause",
               f"{what}_inputs", inputs)  # fmt: skip
+    payload = {"kind": AUTOMATIC, "what": FIELDS[decision.action], "inputs": dict(decision.inputs)}
     entry = ("who", AUTOMATION, "action", verb, "scope", decision.scope, "before", before, "after", decision.value,
-             "reason", reason, "undoable", "0", "payload", inputs)  # fmt: skip
+             "reason", reason, "undoable", "1" if decision.action in OVERRIDABLE and before else "0",
+             "payload", json.dumps(payload, separators=(",", ":")))  # fmt: skip
     arguments: list[Argument] = [fence, version, 0, len(fields), 0, *fields, *entry]
     reply = yield from ask(script(audit.COMMIT, (key, keys.AUDIT, keys.AUDIT_NUMBER, keys.AUDIT_UNDONE, ""), arguments))
     return int(reply[1]) if reply[0] == 1 else 0
@@ -77,7 +96,7 @@ def decide(decision: Decision, *, before: str, version: str, fence: str) -> Step
 
 def fields_of(control: ControlName) -> tuple[str, ...]:
     """Every field that a decision about this control leaves in the hash of its queue or pool."""
-    what = f"{_FIELDS[control]}_auto"
+    what = f"{FIELDS[control]}_auto"
     return tuple(f"{what}{part}" for part in ("", "_since", "_reason", "_cause", "_inputs"))
 
 
@@ -103,6 +122,7 @@ def remember(text: str, limits: Sequence[Limit], *, fence: str) -> Steps[None]:
             limit.queue,
             "" if limit.cutoff is None else repr(limit.cutoff),
             "on" if limit.wall else "off",
+            limit.divert,
         )
     yield (script(REMEMBER, (keys.AUTOMATION,), arguments),)
 

@@ -11,13 +11,15 @@ from enum import StrEnum
 from zlib import compress
 
 from queuectl.store import ids, keys
-from queuectl.store.client import Argument, Steps, ask, command, script
+from queuectl.store.client import Argument, Call, Steps, ask, command, script
 from queuectl.store.providers import NO_INTAKES, OPEN, UNLIMITED, Intake, Rate
 from queuectl.store.scripts import load
 
 CLAIM = load("claim_jobs")
 FINISH = load("finish_jobs")
 HEARTBEAT = load("heartbeat")
+MARK = load("mark_sent")
+MARK_BATCH = 500
 FAILURE_TTL_S = 30 * 86400
 """Failed mail stays for thirty days (rq: a year)."""
 WORKER_TTL_S = 120
@@ -72,6 +74,8 @@ class End(StrEnum):
     FAILED = "f"
     BACK = "b"
     """Handed back unattempted: shutdown."""
+    HELD = "h"
+    """Handed back unattempted, to be claimed again after `delay_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +124,51 @@ def _claim(row: Sequence[bytes]) -> Claim:
     )
 
 
+def mark_sent(about_to: Sequence[Claim]) -> Steps[list[bool]]:
+    """Note that these, at most MARK_BATCH, may have arrived from now on: repair will not give them to another worker.
+    False: it already has."""
+    arguments: list[Argument] = []
+    for claimed in about_to:
+        arguments += (claimed.queue, claimed.member)
+    reply = yield from ask(script(MARK, (), arguments))
+    return [noted == 1 for noted in reply]
+
+
 def finish(worker: str, ended: Sequence[Finish], *, busy_s: float, keep_delivered_s: float) -> Steps[int]:
-    """Record ended executions. Returns how many had lost their lease (their mail may go out twice)."""
-    lost = 0
-    for start in range(0, len(ended), FINISH_BATCH):
-        batch = ended[start : start + FINISH_BATCH]
-        share_s = busy_s * len(batch) / len(ended)
-        arguments: list[Argument] = [worker, f"{share_s:.6f}", int(keep_delivered_s), FAILURE_TTL_S]
-        for job in batch:
-            claimed = job.claim
-            arguments += (
-                claimed.queue, claimed.job_id, claimed.execution_id, job.end.value, f"{job.delay_s:.3f}", job.attempts,
-                packed_error(job.error) if job.end is End.FAILED else "", claimed.ordering_key, job.reason,
-            )  # fmt: skip
-        lost += yield from ask(script(FINISH, (keys.worker(worker), keys.worker_executions(worker)), arguments))
-    return lost
+    """Record ended executions. Returns how many had lost their lease (their mail may go out twice).
+
+    What is handed back is claimed next, in the order of `ended`.
+    """
+    if not ended:
+        return 0
+    back = [job for job in ended if job.end is End.BACK]
+    done = [job for job in ended if job.end is not End.BACK] if back else ended
+    # A batch handed back later stands before an earlier one.
+    batches = [*_batches(done), *reversed(_batches(back))]
+    return sum((yield tuple(_finish_batch(worker, batch, busy_s / len(ended), keep_delivered_s) for batch in batches)))
+
+
+def _batches(ended: Sequence[Finish]) -> list[Sequence[Finish]]:
+    return [ended[start : start + FINISH_BATCH] for start in range(0, len(ended), FINISH_BATCH)]
+
+
+def _finish_batch(worker: str, batch: Sequence[Finish], busy_each_s: float, keep_delivered_s: float) -> Call:
+    delivered: dict[str, list[str]] = {}
+    rest: list[Argument] = []
+    for job in batch:
+        claimed = job.claim
+        if job.end is End.DELIVERED and not claimed.ordering_key:
+            delivered.setdefault(claimed.queue, []).append(claimed.member)
+            continue
+        rest += (
+            claimed.queue, claimed.job_id, claimed.execution_id, job.end.value, f"{job.delay_s:.3f}", job.attempts,
+            packed_error(job.error) if job.end is End.FAILED else "", claimed.ordering_key, job.reason,
+        )  # fmt: skip
+    arguments: list[Argument] = [worker, f"{busy_each_s * len(batch):.6f}", int(keep_delivered_s), FAILURE_TTL_S]
+    arguments.append(len(delivered))
+    for queue, members in delivered.items():
+        arguments += (queue, "\n".join(members))
+    return script(FINISH, (keys.worker(worker), keys.worker_executions(worker)), [*arguments, *rest])
 
 
 def packed_error(text: str) -> str:

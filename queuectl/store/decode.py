@@ -9,25 +9,31 @@ from typing import Any
 from queuectl.model import (
     AUTOMATION,
     Control,
-    Direction,
     Ledger,
     LedgerState,
-    Objective,
-    Policy,
     PoolState,
-    QueueClass,
     QueueState,
     Switch,
     WorkerState,
 )
 from queuectl.policy.rates import Counters
+from queuectl.settings.model import QueueSettings
 from queuectl.store import keys
+from queuectl.store.policy_hash import policy_of
+from queuectl.store.segments import by_reason
 
 GHOST_AFTER_S = 30.0
 SILENT_AFTER_S = 12.0
 """A worker of ours not heard of for so long delivers nothing to judge a queue by."""
 STOCK_GHOST_AFTER_S = 480.0
 """An idle stock worker beats every 405 s (worker_ttl 420 less 15)."""
+
+LEFT = ("delivered", "deleted", "vanished", "superseded", "moved_out")
+"""Counters of what is no longer here."""
+
+
+NAME_SEPARATOR = "~"
+"""Stock workers of a pool are called POOL~HOST~NUMBER; no pool's name holds it."""
 
 
 def text_map(reply: Any) -> dict[str, str]:
@@ -42,7 +48,7 @@ def _text(raw: Any) -> str:
 
 
 def queue_state(
-    row: Sequence[Any], workers: Sequence[WorkerState], configured: Policy | None
+    row: Sequence[Any], workers: Sequence[WorkerState], configured: QueueSettings | None
 ) -> tuple[QueueState, Counters]:
     """One row of read_queue.lua."""
     name, now_s = row[0].decode(), float(row[18])
@@ -50,15 +56,20 @@ def queue_state(
     policy = policy_of(text_map(row[14]), configured)
     serving = [worker for worker in workers if name in worker.queues]
     stock = [worker for worker in serving if worker.stock]
+    shed_totals, overflow_totals = text_map(row[25]), text_map(row[26])
     counted_in = _number(ledger, "accepted") + _number(ledger, "moved_in")
-    foreign_fed = _number(ledger, "adopted") > 0 or (counted_in == 0 and any(row[1:7]))
-    living = sum(row[1:6]) + row[7] + row[8] + row[10] + row[11] + row[19]
+    uncounted = _number(shed_totals, "foreign") + _number(overflow_totals, "foreign")
+    foreign_seen = row[27] == 1 or uncounted > 0
+    foreign_fed = _number(ledger, "adopted") > 0 or foreign_seen or (counted_in == 0 and any(row[1:7]))
+    living = sum(row[1:6]) + row[7] + row[8] + row[10] + row[11] + row[19] - uncounted
     state = QueueState(
         name=name,
         policy=policy,
         direction=control_of(controls, "direction", policy.direction, now_s, automatic=policy.direction_auto),
         shed=control_of(controls, "shed", policy.shed, now_s, automatic=policy.shed_auto),
         pause=control_of(controls, "pause", Switch.OFF, now_s),
+        surging=automatic_of(controls, "surge", Switch.OFF) if policy.surge else Control(Switch.OFF),
+        overflowing=automatic_of(controls, "overflow", Switch.OFF) if policy.overflow else Control(Switch.OFF),
         version=_number(controls, "version"),
         depth=row[1],
         in_flight=row[2],
@@ -68,25 +79,35 @@ def queue_state(
         finished=row[6],
         surge=row[7],
         overflow=row[8],
+        returning=row[21],
         overflow_bytes=row[9],
         shed_stored=row[10],
+        shed_reasons=by_reason(shed_totals),
+        shed_damaged=_number(shed_totals, "damaged"),
+        overflow_damaged=_number(overflow_totals, "damaged"),
+        overflow_away=_number(overflow_totals, "away"),
         draining=row[11],
+        arriving=row[22],
+        blocked_keys=row[23],
+        blocked_s=max(0.0, now_s - float(row[24])) if row[24] else None,
         oldest_s=float(row[12]) if row[12] else None,
         workers=len(serving),
         slots=sum(worker.slots for worker in serving),
         busy=sum(worker.busy for worker in serving),
         stock_workers=len(stock),
-        assisted=bool(stock) or foreign_fed,
-        ledger=ledger_of(ledger, living, bool(stock) or foreign_fed),
+        aside=row[20],
+        assisted=bool(stock) or foreign_fed or row[20] > 0,
+        ledger=ledger_of(ledger, living, bool(stock) or foreign_fed, uncounted),
     )
     counters = Counters(
         at_s=now_s,
-        depth=row[1],
+        depth=row[1] + row[7],
         living=living - row[5],
         arrived=counted_in,
         left=_number(ledger, "delivered") + _number(ledger, "failed"),
         stock_done=sum((worker.delivered + worker.failed) / len(worker.queues) for worker in stock),
         counted=counted_in > 0 and not foreign_fed,
+        retried=_number(ledger, "retried"),
         waits={int(bucket): int(number) for bucket, number in waits.items()},
         served=state.pause.value != Switch.ON and any(is_heard(worker) for worker in serving),
     )
@@ -96,27 +117,6 @@ def queue_state(
 def is_heard(worker: WorkerState) -> bool:
     """Ours beat every five seconds: what is missing after a crash is learned of before it counts as a ghost."""
     return not worker.ghost and (worker.stock or worker.heartbeat_age_s < SILENT_AFTER_S)
-
-
-def policy_of(stored: Mapping[str, str], configured: Policy | None) -> Policy:
-    """The policy in Redis; where none is, the settings'; where none is either, the defaults."""
-    default = configured or Policy()
-    if not stored:
-        return default
-    direction, shed = stored.get("direction", default.direction), stored.get("shed", default.shed)
-    return Policy(
-        queue_class=QueueClass(stored.get("class", default.queue_class)),
-        max_age_s=float(stored.get("max_age_s", default.max_age_s)),
-        target_wait_s=float(stored.get("target_wait_s", default.target_wait_s)),
-        cap=int(stored.get("cap", default.cap)),
-        direction=default.direction if direction == AUTOMATION else Direction(direction),
-        shed=default.shed if shed == AUTOMATION else Switch(shed),
-        provider=stored.get("provider", default.provider),
-        version=int(stored.get("version", 0)),
-        objective=Objective(stored.get("objective", default.objective)),
-        shed_auto=shed == AUTOMATION,
-        direction_auto=direction == AUTOMATION,
-    )
 
 
 def control_of(
@@ -152,10 +152,14 @@ def automatic_of(controls: Mapping[str, str], what: str, standing: str) -> Contr
     )
 
 
-def ledger_of(counted: Mapping[str, str], living: int, foreign: bool) -> Ledger:
-    """accepted + adopted + moved in = delivered + deleted + vanished + moved out + every living place."""
+def ledger_of(counted: Mapping[str, str], living: int, foreign: bool, uncounted: int = 0) -> Ledger:
+    """accepted + adopted + moved in = delivered + deleted + vanished + superseded + moved out + every living place.
+
+    `uncounted`: packed jobs that are not in `living`, since nobody counted them in. Where stock producers feed a queue,
+    what lives beyond the balance is theirs.
+    """
     came = sum(_number(counted, field) for field in ("accepted", "adopted", "moved_in"))
-    left = sum(_number(counted, field) for field in ("delivered", "deleted", "vanished", "moved_out"))
+    left = sum(_number(counted, field) for field in LEFT)
     residue = came - left - living
     if came == 0:
         state = LedgerState.UNKNOWN if living or left else LedgerState.BALANCED
@@ -163,6 +167,8 @@ def ledger_of(counted: Mapping[str, str], living: int, foreign: bool) -> Ledger:
         state = LedgerState.PARTIAL
     else:
         state = LedgerState.RESIDUE if residue else LedgerState.BALANCED
+    if residue < 0 and state is not LedgerState.RESIDUE:
+        uncounted, residue = uncounted - residue, 0
     return Ledger(
         accepted=_number(counted, "accepted"),
         adopted=_number(counted, "adopted"),
@@ -170,10 +176,13 @@ def ledger_of(counted: Mapping[str, str], living: int, foreign: bool) -> Ledger:
         delivered=_number(counted, "delivered"),
         deleted=_number(counted, "deleted"),
         vanished=_number(counted, "vanished"),
+        superseded=_number(counted, "superseded"),
         moved_out=_number(counted, "moved_out"),
         refused=_number(counted, "refused"),
         duplicates=_number(counted, "duplicates"),
+        unrouted=_number(counted, "unrouted"),
         retried=_number(counted, "retried"),
+        uncounted=uncounted,
         residue=residue,
         state=state,
     )
@@ -184,14 +193,15 @@ def worker_state(key: str, reply: Any, now_s: float) -> WorkerState:
     record = text_map(reply)
     ours = "queuectl" in record
     state = record.get("state", "?")
-    heartbeat_age_s = max(0.0, now_s - (_stamp(record.get("last_heartbeat")) or now_s))
+    silent_s = now_s - (_stamp(record.get("last_heartbeat")) or now_s)
+    heartbeat_age_s = max(0.0, silent_s)
     return WorkerState(
         name=key.removeprefix(keys.worker("")),
         host=record.get("hostname", ""),
         pid=_number(record, "pid"),
         queues=tuple(queue for queue in record.get("queues", "").split(",") if queue),
         state=state,
-        pool=record.get("pool", ""),
+        pool=record.get("pool", "") if ours else pool_of_name(key),
         slots=_number(record, "slots") or 1,
         busy=_number(record, "busy") if ours else int(state == "busy"),
         delivered=_number(record, "successful_job_count"),
@@ -199,8 +209,15 @@ def worker_state(key: str, reply: Any, now_s: float) -> WorkerState:
         heartbeat_age_s=heartbeat_age_s,
         age_s=max(0.0, now_s - (_stamp(record.get("birth")) or now_s)),
         stock=not ours,
+        ahead_s=max(0.0, -silent_s),
         ghost=heartbeat_age_s > (GHOST_AFTER_S if ours else STOCK_GHOST_AFTER_S),
     )
+
+
+def pool_of_name(worker: str) -> str:
+    """The pool of a stock worker that a daemon of ours started, which its name says; '' of any other."""
+    pool, *rest = worker.removeprefix(keys.worker("")).split(NAME_SEPARATOR)
+    return pool if len(rest) == 2 else ""
 
 
 def pool_state(name: str, reply: Any, workers: Sequence[WorkerState], now_s: float) -> PoolState:

@@ -28,7 +28,16 @@ def campaign_id(campaign: str, recipient: str) -> tuple[str, int, int]:
 
     `member` is a signed 64-bit integer, which a Redis set stores in eight bytes.
     """
-    digest = hashlib.sha256(f"{campaign}\0{recipient.strip().lower()}".encode()).digest()
+    return _derived(f"{campaign}\0{recipient.strip().lower()}")
+
+
+def event_id(identity: str) -> tuple[str, int, int]:
+    """The same for a message of an event: `identity` tells it from all other messages of all events."""
+    return _derived(f"event\0{identity}")
+
+
+def _derived(text: str) -> tuple[str, int, int]:
+    digest = hashlib.sha256(text.encode()).digest()
     job_id = PREFIX + urlsafe_b64encode(digest[:15]).decode()
     bucket = int.from_bytes(digest[23:25], "big") & _BUCKETS_MASK
     return job_id, bucket, int.from_bytes(digest[15:23], "big", signed=True)

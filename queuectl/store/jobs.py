@@ -13,9 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from queuectl.model import JobDetail, JobView, Tier, UsageError
+from queuectl.policy.direction import OLDEST_EVERY
 from queuectl.policy.masking import mask_address, mask_text
-from queuectl.store import held_jobs, keys, packed_jobs
+from queuectl.store import held_jobs, keys, packed_jobs, reasons
 from queuectl.store.admission import FUNCTION
+from queuectl.store.aside import waiting_list
 from queuectl.store.client import Steps, ask, command
 from queuectl.store.decode import text_map
 
@@ -51,6 +53,9 @@ def page(queue: str, state: str, offset: int, limit: int, *, newest_first: bool 
     )
     now_s = int(now[0]) + int(now[1]) / 1e6
     rows = [_row(queue, state, job_id, record, now_s) for job_id, record in zip(ids, records, strict=True)]
+    if state == "failed":
+        said = yield from reasons.of_results([row.job_id for row in rows if not row.error])
+        return [replace(row, error=row.error or said.get(row.job_id, "")) for row in rows]
     if state != "held":
         return rows
     behind = yield from held_jobs.waits_for(queue, ids)
@@ -66,16 +71,51 @@ def _packed_page(queue: str, tier: Tier, offset: int, limit: int) -> Steps[list[
 
 
 def _ids(queue: str, state: str, offset: int, limit: int, newest_first: bool) -> Steps[list[str]]:
-    if state == "queued" and newest_first:
-        raw = yield from ask(command("LRANGE", keys.queue(queue), -offset - limit, -offset - 1))
-        raw = list(reversed(raw))
-    elif state == "queued":
-        raw = yield from ask(command("LRANGE", keys.queue(queue), offset, offset + limit - 1))
+    if state == "queued":
+        raw = yield from _queued(queue, offset, limit, newest_first)
     elif state in REGISTRIES:
         raw = yield from ask(command("ZRANGE", keys.registry(REGISTRIES[state], queue), offset, offset + limit - 1))
     else:
         raise UsageError(f"no state {state!r}; allowed: {', '.join(STATES)}")
     return [found.decode().partition(":")[0] for found in raw]
+
+
+def _queued(queue: str, offset: int, limit: int, newest_first: bool) -> Steps[list[bytes]]:
+    """The primary tier, then surge: as workers come to them."""
+    primary = yield from waiting_list(queue)
+    depth = yield from ask(command("LLEN", primary))
+    if newest_first:
+        raw = yield from _both_ends(queue, primary, offset, min(limit, depth - offset))
+    else:
+        raw = yield from _range(primary, offset, limit, newest_first)
+    if len(raw) < limit:
+        raw += yield from _range(keys.surge(queue), max(0, offset - depth), limit - len(raw), newest_first)
+    return raw
+
+
+def _both_ends(queue: str, primary: str, offset: int, limit: int) -> Steps[list[bytes]]:
+    """Newest first, with the share of the oldest among them, as claims of single messages take them."""
+    if limit <= 0:
+        return []
+    owed = yield from ask(command("HGET", keys.control(queue), "oldest_owed"))
+    turn = min(max(int(owed or 0), 0), OLDEST_EVERY - 1)
+    before, after = (turn + offset) // OLDEST_EVERY, (turn + offset + limit) // OLDEST_EVERY
+    newest = iter((yield from _range(primary, offset - before, limit - after + before, True)))
+    oldest = iter((yield from _range(primary, before, after - before, False)))
+    places = range(turn + offset + 1, turn + offset + limit + 1)
+    # Somebody may claim between the reads: what is missing then is left out.
+    found = (next(newest if place % OLDEST_EVERY else oldest, None) for place in places)
+    return [job_id for job_id in found if job_id is not None]
+
+
+def _range(key: str, offset: int, limit: int, newest_first: bool) -> Steps[list[bytes]]:
+    if limit <= 0:
+        return []
+    if not newest_first:
+        found: list[bytes] = yield from ask(command("LRANGE", key, offset, offset + limit - 1))
+        return found
+    found = yield from ask(command("LRANGE", key, -offset - limit, -offset - 1))
+    return found[::-1]
 
 
 def _row(queue: str, state: str, job_id: str, record: Sequence[bytes | None], now_s: float) -> JobView:

@@ -9,10 +9,12 @@ from types import MappingProxyType
 from typing import Any
 
 from queuectl.model import ProviderState
-from queuectl.policy.shaping import Shape, Signal, condition_at, factor_at, observe
+from queuectl.policy.shaping import Condition, Shape, Signal, condition_at, factor_at, lapsed, observe
+from queuectl.policy.warmup import DAY_S
 from queuectl.settings import ProviderSettings
 from queuectl.store import keys
 from queuectl.store.client import Argument, Call, Steps, ask, command, script
+from queuectl.store.provider_limits import limits_of, most_today, warmup_text
 from queuectl.store.scripts import load
 
 CHANGE = load("change_provider")
@@ -41,9 +43,16 @@ class Route:
     provider: str
     rate: Rate = UNLIMITED
     adaptive: bool = True
+    warmup: str = ""
+    """As `warmup_text` writes it; empty: none."""
 
     def arguments(self) -> tuple[Argument, ...]:
-        return self.provider, self.rate.per_s, self.rate.burst, "1" if self.adaptive else ""
+        return self.provider, self.rate.per_s, self.rate.burst, "1" if self.adaptive else "", self.warmup
+
+    @classmethod
+    def of(cls, name: str, provider: ProviderSettings) -> Route:
+        adaptive = provider.adaptive and not provider.dry_run
+        return cls(name, Rate(provider.rate_per_s, provider.burst), adaptive, warmup_text(provider.warmup))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ class Intake:
     """What bounds the claims from one queue."""
 
     routes: tuple[Route, ...] = ()
-    """The first that is not suspended is taken."""
+    """The first that is neither suspended nor has had its day's messages is taken."""
     rate: Rate = UNLIMITED
     shared: bool = False
     """It may not take the slots reserved for protected queues."""
@@ -78,42 +87,66 @@ def return_tokens(queue: str, intake: Intake, provider: str, tokens: int, rate: 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one attempt said of its provider. `age_s`: how long ago it began."""
+    """What one attempt said of its provider. `age_s`: how long ago it began; `for_s`: how long the signal works."""
 
     signal: Signal
     age_s: float
     reason: str = ""
     probe: bool = False
+    for_s: float | None = None
 
 
-def report(provider: str, reports: Sequence[Report]) -> Steps[Shape]:
-    """Let the answers have their effect; whoever is second decides again on what the first has written."""
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A provider's shape before and after its reports."""
+
+    before: Shape
+    after: Shape
+
+
+def report(provider: str, reports: Sequence[Report], *, dry_run: bool = False) -> Steps[Reported]:
+    """Let the answers have their effect; whoever is second decides again on what the first has written. `dry_run`:
+    nothing probes, for nothing was stopped."""
     key = keys.provider(provider)
     while True:
         now, record = yield (command("TIME"), command("HGETALL", key))
         now_s, fields = int(now[0]) + int(now[1]) / 1e6, _text(record)
-        before = after = shape_of(fields)
+        before = after = lapsed(shape_of(fields), now_s) if dry_run else shape_of(fields)
         used_per_s = _used_per_s(fields, now_s)
         for one in reports:
             after = observe(after, one.signal, now_s, sent_at_s=now_s - one.age_s, probe=one.probe,
-                            used_per_s=used_per_s, reason=one.reason)  # fmt: skip
+                            used_per_s=used_per_s, for_s=one.for_s, reason=one.reason)  # fmt: skip
         if after == before:
-            return after
+            return Reported(before, after)
         written = yield from ask(script(CHANGE, (key,), (fields.get("version", "0"), *_fields(after))))
         if written:
-            return after
+            return Reported(before, after)
 
 
-def lease_connection(provider: str, member: str, most: int) -> Steps[bool]:
-    """Take one of the provider's connections for `member`; False: all `most` are taken (0: no limit)."""
-    taken = yield from ask(script(LEASE, (keys.provider_connections(provider),), (most, CONNECTION_LEASE_S, member)))
-    return bool(taken)
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Answer to one who wants to open a connection. `wait_s`: not taken, but the rate of new ones allows it then."""
+
+    taken: bool
+    wait_s: float | None = None
+
+
+def lease_connection(provider: str, member: str, most: int, per_s: float = 0.0) -> Steps[Lease]:
+    """Take one of the provider's connections for `member`, of `most` in all and `per_s` new ones a second (0: no such
+    limit)."""
+    taken, wait = yield from ask(script(LEASE, _lease_keys(provider), (most, per_s, CONNECTION_LEASE_S, member)))
+    return Lease(bool(taken), float(wait) if wait else None)
+
+
+def _lease_keys(provider: str) -> tuple[str, str, str]:
+    key = keys.provider(provider)
+    return keys.provider_connections(provider), key, f"{key}:connects"
 
 
 def renew_connections(held: Mapping[str, Sequence[str]]) -> Steps[None]:
     """Keep the leases of open connections: provider -> members."""
     calls = tuple(
-        script(LEASE, (keys.provider_connections(provider),), (0, CONNECTION_LEASE_S, "", *members))
+        script(LEASE, _lease_keys(provider), (0, 0, CONNECTION_LEASE_S, "", *members))
         for provider, members in held.items()
         if members
     )
@@ -144,25 +177,42 @@ def states(providers: Mapping[str, ProviderSettings], replies: Sequence[Any], no
     )
 
 
+def shut(providers: Sequence[ProviderState]) -> frozenset[str]:
+    """Those that take nothing for now, and whose fallback, if there is one, takes nothing either."""
+    closed = {one.name: one.fallback for one in providers if _is_closed(one)}
+    return frozenset(name for name, fallback in closed.items() if not fallback or fallback in closed)
+
+
+def _is_closed(provider: ProviderState) -> bool:
+    spent = provider.today_most is not None and provider.today >= provider.today_most
+    return spent or (provider.condition in (Condition.SUSPENDED, Condition.PROBING) and not provider.dry_run)
+
+
 def _state(name: str, settings: ProviderSettings, fields: Mapping[str, str], connections: int,
            now_s: float) -> ProviderState:  # fmt: skip
-    shape = shape_of(fields) if settings.adaptive else Shape()
-    factor = factor_at(shape, now_s)
-    full_per_s = settings.rate_per_s or (shape.learned_per_s if factor < 1.0 else 0.0)
+    limits = limits_of(settings, fields, now_s)
+    shape = shape_of(fields) if limits.adaptive or limits.dry_run else Shape()
+    shape = lapsed(shape, now_s) if limits.dry_run else shape
+    factor = 1.0 if limits.dry_run else factor_at(shape, now_s)
+    full_per_s = limits.rate_per_s or (shape.learned_per_s if factor < 1.0 else 0.0)
     state = condition_at(shape, now_s)
+    today = int(now_s // DAY_S)
     until_s = shape.suspended_until_s or (shape.held_until_s if now_s < shape.held_until_s else 0.0)
     return ProviderState(
         name=name,
         condition=state.value,
-        rate_per_s=settings.rate_per_s or None,
+        rate_per_s=limits.rate_per_s or None,
         allowed_per_s=full_per_s * factor if full_per_s else None,
         used_per_s=_used_per_s(fields, now_s),
         factor=factor,
         until_s=until_s or None,
         reason="" if state.value == "open" else shape.reason,
         connections=connections,
-        max_connections=settings.max_connections or None,
+        max_connections=limits.max_connections or None,
         fallback=settings.fallback,
+        dry_run=limits.dry_run,
+        today=int(_number(fields.get("day_used"), 0)) if fields.get("day") == str(today) else 0,
+        today_most=most_today(limits.warmup, today),
     )
 
 

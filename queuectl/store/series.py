@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple, replace
+from typing import Any
 
-from queuectl.model import QueueSample, QueueState, Sample
+from queuectl.model import PoolSample, ProviderSample, QueueSample, QueueState, Sample
 from queuectl.policy.forecast import Flow, eta_s
+from queuectl.policy.history import WHOLE_SPAN_S, History
 from queuectl.policy.rates import Rates
 from queuectl.store import keys
 from queuectl.store.client import Steps, ask, command, script
@@ -17,23 +19,12 @@ from queuectl.store.scripts import load
 WRITE = load("write_sample")
 ENTRIES_1S = 3600
 ENTRIES_10S = 8640
+FINE_TAIL_S = 60.0
+"""Of a plot that merges samples, only so much is read at one second, the rest at ten."""
 FINE_SPAN_S = 600.0
-"""History younger than this is read at one second, older at ten: an attach reads a few hundred kB at most."""
+PAGE = 100
+"""Entries read and decoded in one go: a few milliseconds with fifty queues, so that a console stays quick."""
 LATEST_FRESH_S = 10
-
-
-def sample_of(at_s: float, queues: tuple[QueueState, ...]) -> Sample:
-    """The sample that a picture makes."""
-    return Sample(at_s, {queue.name: _queue_sample(queue) for queue in queues})
-
-
-def _queue_sample(queue: QueueState) -> QueueSample:
-    return QueueSample(queue.depth, queue.backlog, queue.in_flight, _round(queue.in_per_s), _round(queue.out_per_s),
-                       _round(queue.oldest_s), _round(queue.wait_p95_s), queue.failed)  # fmt: skip
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
 
 
 def write(sample: Sample, rates: Mapping[str, Rates], *, fence: str, coarse: bool) -> Steps[None]:
@@ -47,28 +38,65 @@ def write(sample: Sample, rates: Mapping[str, Rates], *, fence: str, coarse: boo
 
 
 def encode(sample: Sample) -> bytes:
-    """zlib of [time, {queue: [fields]}]."""
-    rows = {name: astuple(queue) for name, queue in sample.queues.items()}
-    return zlib.compress(json.dumps([round(sample.at_s, 3), rows], separators=(",", ":")).encode(), 1)
+    """zlib of `tree_of`."""
+    return zlib.compress(json.dumps(tree_of(sample), separators=(",", ":")).encode(), 1)
 
 
 def decode(blob: bytes) -> Sample:
     """The reverse of `encode`."""
-    at_s, rows = json.loads(zlib.decompress(blob))
-    return Sample(at_s, {name: QueueSample(*row) for name, row in rows.items()})
+    return sample_from(json.loads(zlib.decompress(blob)))
 
 
-def history(span_s: float) -> Steps[list[Sample]]:
-    """Stored samples of the last `span_s` seconds, oldest first."""
+def tree_of(sample: Sample) -> list[Any]:
+    """[time, {queue: [fields]}, {pool: [fields]}, {provider: [fields]}], for JSON."""
+    tables: tuple[Mapping[str, Any], ...] = (sample.queues, sample.pools, sample.providers)
+    return [round(sample.at_s, 3), *({name: astuple(row) for name, row in table.items()} for table in tables)]
+
+
+def sample_from(tree: list[Any]) -> Sample:
+    """The reverse of `tree_of`; what a daemon that knew less left out is empty."""
+    at_s, queues, pools, providers = (*tree, {}, {})[:4]
+    return Sample(
+        at_s,
+        {name: QueueSample(*row) for name, row in queues.items()},
+        {name: PoolSample(*row) for name, row in pools.items()},
+        {name: ProviderSample(*row) for name, row in providers.items()},
+    )
+
+
+def history(span_s: float) -> Steps[tuple[Sample, ...]]:
+    """The last `span_s` seconds for a plot, oldest first: at most some 900 points, however long the span."""
+    found = History(span_s)
+    fine_s = span_s if span_s <= WHOLE_SPAN_S else FINE_TAIL_S
+    yield from _stored(span_s, fine_s, found.add)
+    return found.samples
+
+
+def stored(span_s: float) -> Steps[tuple[Sample, ...]]:
+    """Every sample of the last `span_s` seconds, oldest first: one a second of ten minutes, one in ten before."""
+    found: list[Sample] = []
+    yield from _stored(span_s, min(span_s, FINE_SPAN_S), found.append)
+    return tuple(found)
+
+
+def _stored(span_s: float, fine_s: float, take: Callable[[Sample], object]) -> Steps[None]:
     now = yield from ask(command("TIME"))
     now_ms = int(now[0]) * 1000
-    fine_from = now_ms - int(min(span_s, FINE_SPAN_S) * 1000)
-    coarse_from = now_ms - int(span_s * 1000)
-    coarse, fine = yield (
-        command("XRANGE", keys.SERIES_10S, coarse_from, fine_from),
-        command("XRANGE", keys.SERIES_1S, fine_from, "+"),
-    )
-    return [decode(_blob(fields)) for _, fields in (*coarse, *fine)]
+    fine_from, coarse_from = now_ms - int(fine_s * 1000), now_ms - int(span_s * 1000)
+    if coarse_from < fine_from:
+        yield from _read(keys.SERIES_10S, coarse_from, f"({fine_from}", take)
+    yield from _read(keys.SERIES_1S, fine_from, "+", take)
+
+
+def _read(key: str, from_ms: int, until: str, take: Callable[[Sample], object]) -> Steps[None]:
+    start = str(from_ms)
+    while True:
+        entries = yield from ask(command("XRANGE", key, start, until, "COUNT", PAGE))
+        for _, fields in entries:
+            take(decode(_blob(fields)))
+        if len(entries) < PAGE:
+            return
+        start = f"({entries[-1][0].decode()}"
 
 
 def _blob(fields: object) -> bytes:
@@ -96,5 +124,7 @@ def with_rates(queue: QueueState, rates: Rates) -> QueueState:
         service_per_s=rates.service_per_s,
         wait_p50_s=rates.wait_p50_s,
         wait_p95_s=rates.wait_p95_s,
+        wait_p99_s=rates.wait_p99_s,
+        retry_per_s=rates.retry_per_s,
         eta_s=eta,
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from queuectl.mail.deliverer import Deliverer
 from queuectl.model import QueueClass
-from queuectl.policy import weights
+from queuectl.policy import ageing, weights
 from queuectl.settings import PoolSettings, QueueSettings, Settings
 from queuectl.store.claims import Claims
 from queuectl.store.providers import Intake, Rate, Route
 from queuectl.worker.flights import Flights
 
+HELP_SHARE = 0.8
+"""Of a worker's slots: the others are free the moment its own queues have work."""
 RESERVED_SHARE = 10
 """One slot in so many is kept for protected queues, where the pool's settings say nothing."""
 
@@ -30,27 +33,32 @@ class Wish:
 
 
 class Intakes:
-    """The queues one worker serves, most important first. Protected ones come before all others."""
+    """The queues one worker serves, most important first. Protected ones come before all others; those it only helps
+    come last."""
 
     def __init__(self, settings: Settings, queues: Sequence[str], pool: str, deliverer: Deliverer) -> None:
         self.rate = global_rate(settings)
         """Of everything together."""
         self._deliverer = deliverer
         self._pool = settings.pools.get(pool)
-        protected = [name for name in queues if _queue(settings, name).queue_class is QueueClass.PROTECTED]
-        self._common = tuple(name for name in queues if name not in protected)
+        self._helped = [name for name in queues if self._pool and name in self._pool.helps]
+        own = [name for name in queues if name not in self._helped]
+        protected = [name for name in own if _queue(settings, name).queue_class is QueueClass.PROTECTED]
+        self._common = tuple(name for name in own if name not in protected)
         self._protected = tuple(protected)
         self._weights = _weights(self._pool, self._common)
         self._intakes = {
-            name: intake_of(settings, name, shared=name in self._common and bool(protected)) for name in queues
+            name: intake_of(settings, name, shared=name not in protected and bool(protected)) for name in queues
         }
+        self._target_wait_s = {name: _queue(settings, name).target_wait_s for name in self._common}
+        self._since_s: dict[str, float] = {}
         self._owed: Mapping[str, float] = {}
         self._waiting = set(self._common)
         self._charged_s: float | None = None
 
     def reserved(self, slots: int) -> int:
         """Slots that only protected queues may take; none where the worker serves but one kind."""
-        if not self._protected or not self._common:
+        if not self._protected or not (self._common or self._helped):
             return 0
         wanted = self._pool.reserved if self._pool else None
         return min(slots - 1, max(1, slots // RESERVED_SHARE) if wanted is None else wanted)
@@ -61,23 +69,45 @@ class Intakes:
     def wish(self, wanted: int, flights: Flights, now_s: float) -> Wish:
         """What to claim into `wanted` free slots."""
         limits = [(name, wanted) for name in self._protected]
-        if self._weights:
-            limits += self._by_weight(flights, now_s)
+        limits += self._by_weight(flights, now_s) if self._weights else self._by_age(flights, now_s)
         limits += [(name, wanted) for name in self._common]
+        limits += self._help(flights)
         routed = {name: self._routed(intake) for name, intake in self._intakes.items()}
         held = any(intake.own_most == 0 for intake in routed.values())
         return Wish(tuple(limits), routed, min(wanted, flights.free_shared), held)
 
-    def learn(self, wish: Wish, claimed: Claims) -> None:
+    def learn(self, wish: Wish, claimed: Claims, now_s: float) -> None:
         """Which queues had work: those that gave less than they were asked for had no more."""
-        if not self._weights:
-            return
-        given = dict.fromkeys(self._common, 0)
+        given = Counter(claim.queue for claim in claimed.jobs)
+        left = wish.shared - sum(given[name] for name in self._common) > 0
+        if self._weights:
+            self._waiting = {name for name in self._common if not left or given[name]}
+        else:
+            self._learn_ages(claimed, left, now_s)
+        if self._helped and not given[self._helped[0]]:
+            self._helped.append(self._helped.pop(0))
+
+    def _learn_ages(self, claimed: Claims, left: bool, now_s: float) -> None:
+        """How long each queue's oldest message has waited: what was claimed tells it, an empty queue has none."""
+        oldest_s: dict[str, float] = {}
         for claim in claimed.jobs:
-            if claim.queue in given:
-                given[claim.queue] += 1
-        left = wish.shared - sum(given.values()) > 0
-        self._waiting = {name for name in self._common if not left or given[name]}
+            if not claim.attempts:
+                oldest_s[claim.queue] = max(oldest_s.get(claim.queue, 0.0), claim.age_s)
+        for name in self._common:
+            if name in oldest_s or left:
+                self._since_s[name] = now_s - oldest_s.get(name, 0.0)
+
+    def _by_age(self, flights: Flights, now_s: float) -> list[tuple[str, int]]:
+        """In strict order: a little for those that have waited too long behind the others."""
+        waited_s = {name: now_s - self._since_s.setdefault(name, now_s) for name in self._common[1:]}
+        return ageing.aged_shares(waited_s, self._target_wait_s, flights.by_queue, flights.slots - flights.reserved)
+
+    def _help(self, flights: Flights) -> list[tuple[str, int]]:
+        """One of the others' queues at a time, after our own: what they leave of the slots that may help."""
+        if not self._helped:
+            return []
+        helping = sum(flights.by_queue.get(name, 0) for name in self._helped)
+        return [(self._helped[0], max(0, int(HELP_SHARE * flights.slots) - helping))]
 
     def _by_weight(self, flights: Flights, now_s: float) -> list[tuple[str, int]]:
         busy = {name: flights.by_queue.get(name, 0) for name in self._common}
@@ -115,12 +145,8 @@ def intake_of(settings: Settings, name: str, *, shared: bool = False) -> Intake:
     first = settings.provider_name(queue.provider)
     fallback = settings.provider(first).fallback
     names = (first, fallback) if fallback and fallback != first else (first,)
-    return Intake(tuple(_route(settings, route) for route in names), Rate(queue.rate_per_s, queue.burst), shared)
-
-
-def _route(settings: Settings, name: str) -> Route:
-    provider = settings.provider(name)
-    return Route(name, Rate(provider.rate_per_s, provider.burst), provider.adaptive)
+    routes = tuple(Route.of(route, settings.provider(route)) for route in names)
+    return Intake(routes, Rate(queue.rate_per_s, queue.burst), shared)
 
 
 def _queue(settings: Settings, name: str) -> QueueSettings:

@@ -170,7 +170,7 @@ class Worker:
                          shared=wish.shared, rate=self._intakes.rate)
         )  # fmt: skip
         self._check.active = claimed.suppressing
-        self._intakes.learn(wish, claimed)
+        self._intakes.learn(wish, claimed, time.monotonic())
         for claim in claimed.jobs:
             self._begin(claim)
         if claimed.suspended != self.suspended:
@@ -180,13 +180,15 @@ class Worker:
         return claimed
 
     async def _return_strays(self) -> None:
-        """A claim whose reply was lost may still have been carried out; rq may have failed to write a job's end."""
+        """A claim whose reply was lost may still have been carried out; rq may have failed to write a job's end; and a
+        server that crashed may have lost what it took from us."""
         known = self.flights.members() | self._finishing.members()
         found = await self._store.run(presence.strays(self._berth.name, known))
         now_known = self.flights.members() | self._finishing.members()
         for claim in found:
             if claim.member not in now_known:
-                self._finishing.add(Finish(claim, End.BACK))
+                self._finishing.add(self._finishing.committed(claim.member) or Finish(claim, End.BACK))
+        self._finishing.compared()
         self._strays_due_s = time.monotonic() + STRAYS_S
 
     async def _is_done(self, claimed: Claims, wish: Wish) -> bool:
@@ -220,7 +222,8 @@ class Worker:
         except asyncio.CancelledError:
             if flight.interrupt is None:
                 raise
-            finish = _broken_off(flight)
+            ambiguous = self._mail.interrupted(flight.claim)
+            finish = _broken_off(flight) if ambiguous is None or flight.interrupt is Interrupt.LOST else ambiguous
         except Exception as error:
             LOG.exception("job %s could not be run", flight.claim.job_id)
             reason = f"internal error: {type(error).__name__}"

@@ -23,6 +23,7 @@ from queuectl.store.client import Argument, AsyncStore
 from queuectl.store.connect import open_async_store, open_store
 from queuectl.worker.answers import Answers
 from queuectl.worker.commands import listen
+from queuectl.worker.commit_points import CommitPoints
 from queuectl.worker.finishing import Finishing
 from queuectl.worker.flights import Flights
 from queuectl.worker.foreign_jobs import ForeignJobs
@@ -30,6 +31,7 @@ from queuectl.worker.heartbeat import Heartbeat
 from queuectl.worker.intake import Intakes
 from queuectl.worker.loop import Berth, Worker
 from queuectl.worker.mail_jobs import MailJobs
+from queuectl.worker.receivers import Receivers
 from queuectl.worker.suppression import SuppressionCheck
 
 LOG = logging.getLogger("queuectl.worker")
@@ -53,7 +55,8 @@ def run(
     could not be given back: repair does it then. Raises ServerError when the server is away at the start."""
     _log_to_stderr()
     name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-    berth = Berth(name, tuple(queues), settings.worker.lease_s, settings.worker.grace_s, burst)
+    helped = settings.pools[pool].helps if pool in settings.pools else ()
+    berth = Berth(name, (*queues, *helped), settings.worker.lease_s, settings.worker.grace_s, burst)
     crew = _Crew(settings, berth, url=url, concurrency=concurrency, pool=pool, allow_pickle=allow_pickle,
                  environ=environ)  # fmt: skip
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -117,7 +120,8 @@ class _Crew:
                                   intakes: Intakes, answers: Answers) -> int:  # fmt: skip
         berth, settings = self._berth, self._settings
         check = SuppressionCheck(store)
-        mail = MailJobs(deliverer, settings, answers, check)
+        mail = MailJobs(deliverer, settings, answers, check=check, receivers=Receivers(store, settings.receivers),
+                        commit_points=CommitPoints(store, settings))  # fmt: skip
         flights = Flights(self._concurrency, intakes.reserved(self._concurrency))
         finishing = Finishing(store, berth.name, settings.delivery.keep_delivered_s)
         worker = Worker(berth, store, flights, finishing, intakes=intakes, mail=mail, foreign=foreign, check=check)

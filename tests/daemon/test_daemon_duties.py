@@ -108,7 +108,7 @@ async def test_lifo_for_stock_workers(leader: Leader, queue: Queue, stock_worker
     new = enqueue(queue, 2)
     await leader.tick()
     assert redis.hget("queuectl:control:forum", "assist") == b"1"
-    assert run_in_order(stock_worker) == [*reversed(new), *reversed(old)]
+    assert run_in_order(stock_worker) == [new[1], old[0], new[0], old[2], old[1]]
 
 
 async def test_rotation_ends_with_lifo_only(leader: Leader, queue: Queue, stock_worker: SimpleWorker, redis: Redis):
@@ -177,15 +177,33 @@ async def test_two_operations_share_the_second(leader: Leader, redis: Redis, red
     assert [outcome.operation for outcome in drains] != ["", ""]
 
 
-async def test_what_a_vanished_drain_staged_goes_back_in_order(leader: Leader, redis: Redis, redis_url: str):
+@pytest.mark.parametrize("end", ["head", "tail"])
+async def test_what_a_vanished_drain_staged_goes_back_in_order(leader: Leader, redis: Redis, redis_url: str, end: str):
     job_ids = send(redis_url, 20)
-    await leader.store.run(
-        tiers.stage("forum", "0123456789", fence="", end="tail", most=8, cutoff_s=None, shedding=False)
-    )
+    for _ in range(2):
+        await leader.store.run(
+            tiers.stage("forum", "0123456789", fence="", end=end, most=4, cutoff_s=None, shedding=False)
+        )
     assert len(waiting(redis)) == 12
     await leader.tick()
     assert waiting(redis) == job_ids
-    assert not redis.exists("queuectl:staged:forum")
+    assert not redis.exists("queuectl:staged:forum", "queuectl:staged:forum:ends")
+
+
+async def test_a_drain_of_a_lifo_queue_that_lost_its_record_goes_back_to_the_head(
+    leader: Leader, redis: Redis, redis_url: str
+):
+    job_ids = send(redis_url, 20)
+    await leader.act(SetDirection("forum", Direction.LIFO))
+    outcome = await leader.act(Drain("forum", Target.OVERFLOW, limit=8))
+    steps = operations.drive(outcome.operation, driver="elsewhere:1")
+    calls = steps.send(None)
+    for _ in range(5):
+        calls = steps.send(await leader.store._ask(calls))
+    assert waiting(redis) == job_ids[8:], "its driver dies here"
+    redis.delete(f"queuectl:op:{outcome.operation}", f"queuectl:op:{outcome.operation}:driver", "queuectl:ops")
+    await leader.tick()
+    assert waiting(redis) == job_ids
 
 
 async def test_a_dead_workers_messages_come_back_with_an_audit_entry(leader: Leader, redis: Redis, redis_url: str):
@@ -200,18 +218,20 @@ async def test_a_dead_workers_messages_come_back_with_an_audit_entry(leader: Lea
     assert not entry.undoable
 
 
-async def test_a_damaged_segment_stops_its_refill_and_nothing_else(leader: Leader, redis: Redis, redis_url: str):
-    send(redis_url, 10)
-    await leader.act(Drain("forum", Target.OVERFLOW))
-    await leader.tick()
-    ((segment, _),) = redis.hgetall("queuectl:overflow:forum").items()
-    redis.hset("queuectl:overflow:forum", segment, b"no zstd")
+async def test_a_damaged_segment_does_not_hold_up_a_refill(leader: Leader, redis: Redis, redis_url: str):
+    for number in (10, 5):
+        send(redis_url, number)
+        await leader.act(Drain("forum", Target.OVERFLOW))
+        await leader.tick()
+    damaged = redis.zrange("queuectl:overflow:forum:index", 0, 0)[0]
+    redis.hset("queuectl:overflow:forum", damaged, b"no zstd")
     outcome = await leader.act(Refill("forum"))
     await leader.tick()
-    await leader.tick()
     ended = await leader.store.run(operations.read(outcome.operation))
-    assert ended and (ended.finished, ended.note) == (True, "stopped")
-    assert redis.hexists("queuectl:overflow:forum", segment), "what cannot be read is kept for a human"
+    assert ended
+    assert (ended.finished, ended.done, ended.note) == (True, 5, "1 damaged segment set aside")
+    assert len(waiting(redis)) == 5
+    assert redis.hexists("queuectl:overflow:forum", damaged), "what cannot be read is kept for a human"
 
 
 async def test_a_failing_duty_does_not_keep_the_others_from_theirs(
@@ -253,7 +273,8 @@ async def test_an_old_leader_changes_nothing(leader: Leader, redis: Redis, redis
             await duty(picture, leader.settings)
         except LeaseLostError:
             refused.append(subject)
-    assert refused == ["automation", "promoting scheduled jobs", "shedding", "repair", "staging lists", "operations"]
+    assert refused == ["automation", "surge and overflow", "promoting scheduled jobs", "shedding", "repair",
+                       "staging lists", "operations"]  # fmt: skip
     assert dump(redis) == before
 
 

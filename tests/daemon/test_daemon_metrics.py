@@ -23,7 +23,17 @@ from queuectl.model import FleetState, ProviderState, QueueState, ServerState
 from queuectl.record.player import Recording
 
 PROVIDER = ProviderState("ses", "held", 1000.0, 500.0, 470.5, 0.5, connections=12)
-SEEN = Observation(replace(fixed.fleet(), providers=(PROVIDER,)), 0.5, leading=True)
+SHED = (("max-age", 300_000), ("operator", 12))
+
+
+def fleet() -> FleetState:
+    """The fixed picture, with something shed from its first queue."""
+    first, *others = fixed.fleet().queues
+    queues = (replace(first, shed_reasons=SHED), *others)
+    return replace(fixed.fleet(), queues=queues, providers=(PROVIDER,))
+
+
+SEEN = Observation(fleet(), 0.5, leading=True)
 
 
 def parsed(text: str) -> dict[str, dict[str, str]]:
@@ -46,6 +56,13 @@ def test_every_family_has_help_and_type_once() -> None:
     for metric in METRICS:
         assert lines.count(f"# HELP {metric.name} {metric.help}") == 1
         assert lines.count(f"# TYPE {metric.name} {metric.kind}") == 1
+
+
+def test_shed_messages_are_told_by_reason() -> None:
+    queue = fleet().queues[0].name
+    assert parsed(exposition(SEEN))["queuectl_shed_messages"] == {
+        f'queue="{queue}",reason="{reason}"': str(number) for reason, number in SHED
+    }
 
 
 def test_names_follow_prometheus_conventions() -> None:

@@ -16,7 +16,7 @@ from redis import Redis
 from worker_runs import WorkerProcess, mail_settings, until
 
 from queuectl.daemon.children import is_alive
-from queuectl.model import Scale
+from queuectl.model import Scale, SetPolicy
 from queuectl.settings import Settings
 from queuectl.store import audit, series
 from queuectl.store.connect import open_store
@@ -119,12 +119,46 @@ def test_a_pool_that_the_leader_does_not_know_is_staffed(start_daemon: Callable[
 def test_a_breakdown_is_told_and_ends_the_process_in_order(start_daemon: Callable[..., DaemonProcess], redis: Redis):
     daemon = start_daemon(POOL)
     until(lambda: workers(redis))
-    redis.hset("queuectl:policy:broken", "class", "no such class")
+    redis.hset("queuectl:control:broken", mapping={"shed": "on", "shed_until": "no time"})
     redis.sadd("rq:queues", "rq:queue:broken")
     assert daemon.end() == 1
     assert "the daemon broke" in daemon.log
     assert not redis.exists("queuectl:lease")
     assert not workers(redis)
+
+
+def test_a_policy_that_makes_no_sense_is_told_and_the_default_holds(
+    start_daemon: Callable[..., DaemonProcess], redis: Redis
+):
+    redis.hset("queuectl:policy:broken", mapping={"class": "no such class", "cap": "7", "max_age_s": "-1"})
+    redis.sadd("rq:queues", "rq:queue:broken")
+    daemon = start_daemon()
+    until(lambda: "policy of broken: class is 'no such class' in Redis, normal holds" in daemon.log)
+    assert "max_age_s is '-1' in Redis" in daemon.log
+    assert leads(redis, daemon)
+    assert daemon.stop() == 0
+
+
+def test_live_changes_outlast_the_settings_and_a_restart(
+    start_daemon: Callable[..., DaemonProcess], redis: Redis, redis_url: str
+):
+    def stored() -> list[bytes | None]:
+        return redis.hmget("queuectl:policy:forum", "cap", "cap_settings", "class")
+
+    daemon = start_daemon({"queues": {"forum": {"cap": 10}}})
+    until(lambda: stored() == [b"10", b"10", b"normal"])
+    with open_store(redis_url) as store:
+        gate = Gate(Settings(), "ana@mx1")
+        store.run(gate.commit(store.run(gate.preview(SetPolicy("forum", (("cap", "99"),))))))
+        daemon.settings.write_text(json.dumps({"queues": {"forum": {"cap": 20, "class": "bulk"}}}))
+        daemon.send(signal.SIGHUP)
+        until(lambda: stored() == [b"99", b"20", b"bulk"])
+        assert daemon.stop() == 0
+        again = start_daemon({"queues": {"forum": {"cap": 30}}})
+        until(lambda: stored() == [b"99", b"30", b"normal"])
+        store.run(gate.commit(store.run(gate.preview(SetPolicy("forum", (("cap", None),))))))
+        assert stored() == [b"30", b"30", b"normal"]
+    assert again.stop() == 0
 
 
 def test_a_child_waits_for_a_server_that_is_not_there_yet(

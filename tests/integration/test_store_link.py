@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 from redis import Redis
@@ -106,3 +107,37 @@ async def test_jobs_of_every_list_and_a_sample_are_read(link: StoreLink, redis: 
         assert detail.text == "Dear Ada, write to u…@example.org"
     samples = await link.samples("forum")
     assert (samples.depth, [job.domain for job in samples.waiting]) == (2, ["example.org"] * 2)
+
+
+async def test_an_action_shown_on_one_server_is_not_done_on_another(link: StoreLink, redis: Redis) -> None:
+    Queue("legacy", connection=redis).enqueue(print, 1)
+    await link.fleet()
+    shown = await link.preview(Drain("legacy", Target.OVERFLOW))
+    assert shown.server == redis.info("server")["run_id"]
+    with pytest.raises(RefusedError, match="another server answers here"):
+        await link.commit(replace(shown, server="0" * 40), reason="", typed="")
+    assert redis.llen("rq:queue:legacy") == 1
+
+
+async def test_the_observer_leaves_when_a_daemon_leads(link: StoreLink, redis: Redis, redis_url: str) -> None:
+    Queue("legacy", connection=redis).enqueue(print, 1)
+    await link.fleet()
+    await until(link._child.samples)
+    other = open_link(redis_url, Settings(), os.environ)
+    await other.fleet()
+    await until(other._child.samples)
+    await other.commit(await other.preview(Drain("legacy", Target.OVERFLOW)), reason="", typed="")
+    await looked(link, lambda fleet: fleet.leader is not None)
+    assert (link.daemon, link._child.alive) == ("remote", False)
+    while not (found := await link.history(60)) or found[-1].queues["legacy"].overflow != 1:
+        await asyncio.sleep(0.1)  # from the leader's series now
+    await other.close()
+
+
+async def test_how_long_a_picture_takes_and_what_the_clocks_differ_is_measured(link: StoreLink) -> None:
+    server = (await link.fleet()).server
+    assert server.run_id
+    assert server.round_trip_s is not None
+    assert server.round_trip_s > 0
+    assert server.clock_ahead_s is not None
+    assert abs(server.clock_ahead_s) < 5

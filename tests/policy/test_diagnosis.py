@@ -13,13 +13,16 @@ from queuectl.model import (
     FleetState,
     Ledger,
     LedgerState,
+    OrderBlock,
     Policy,
+    PoolState,
     QueueState,
     ServerState,
     Switch,
     WorkerState,
 )
-from queuectl.policy.diagnosis import Condition, Finding, Severity, condition, diagnose, queue_findings
+from queuectl.policy.diagnosis import Condition, condition, diagnose, queue_findings
+from queuectl.policy.findings import Finding, Severity
 
 SERVER = ServerState("redis://db")
 
@@ -96,6 +99,11 @@ def test_condition(facts: dict[str, Any], word: Condition) -> None:
         ({"workers": 0, "depth": 4_000}, "4,000 waiting and no worker listens", Severity.BAD),
         ({"oldest_s": 9_999.0}, "oldest message is past its max age", Severity.WARN),
         ({"pause": Control(Switch.ON, True, by="ana")}, "paused by ana, 100 waiting", Severity.WARN),
+        (
+            {"pause": Control(Switch.ON, True, by="ana"), "aside": 90},
+            "paused by ana, 100 waiting, 90 of them set aside from stock workers",
+            Severity.WARN,
+        ),
         ({"ledger": Ledger(residue=12, state=LedgerState.RESIDUE)}, "ledger: 12 missing", Severity.BAD),
         ({"ledger": Ledger(residue=-12, state=LedgerState.RESIDUE)}, "ledger: 12 too many", Severity.BAD),
         ({"shed": Control(Switch.ON, True, by="ana")}, "shed on by ana", Severity.INFO),
@@ -108,7 +116,7 @@ def test_condition(facts: dict[str, Any], word: Condition) -> None:
     ],
 )
 def test_findings_on_a_queue(facts: dict[str, Any], text: str, severity: Severity) -> None:
-    assert list(queue_findings(queue(**facts))) == [Finding(severity, text, "forum")]
+    assert list(queue_findings(queue(**facts), None)) == [Finding(severity, text, "forum")]
 
 
 def test_nothing_is_said_of_a_healthy_fleet() -> None:
@@ -129,6 +137,14 @@ def test_findings_on_the_server(server: dict[str, Any], text: str, severity: Sev
     (finding,) = diagnose(fleet(queue(), server=replace(SERVER, **server)))
     assert finding.text.startswith(text)
     assert (finding.severity, finding.queue) == (severity, "")
+
+
+def test_hosts_that_cannot_hold_what_pools_ask_for() -> None:
+    pools = tuple(PoolState(name, ("forum",), desired=6, actual=4) for name in ("a", "b"))
+    (finding,) = diagnose(fleet(queue(), pools=pools, capacity=8))
+    assert finding.text.startswith("host-bound: pools ask for 12 workers, the hosts hold 8")
+    assert diagnose(fleet(queue(), pools=pools, capacity=12)) == ()
+    assert diagnose(fleet(queue(), pools=pools, capacity=None)) == ()
 
 
 def test_memory_without_a_limit_is_no_finding() -> None:
@@ -152,6 +168,20 @@ def test_the_worst_comes_first_and_the_server_before_the_queues() -> None:
 
 
 def test_what_is_parked_in_overflow_is_said() -> None:
-    findings = list(queue_findings(queue(depth=0, overflow=5)))
+    findings = list(queue_findings(queue(depth=0, overflow=5), None))
     assert [finding.text for finding in findings] == ["5 parked in overflow until refilled"]
     assert condition(queue(depth=0, in_flight=0, overflow=5)) is Condition.IDLE
+
+
+@pytest.mark.parametrize(
+    ("how", "blocked_s", "severity"),
+    [
+        (OrderBlock.SKIP, 1200.0, Severity.INFO),
+        (OrderBlock.KEEP, 600.0, Severity.INFO),
+        (OrderBlock.KEEP, 1200.0, Severity.WARN),
+    ],
+)
+def test_a_blocked_ordering_key(how: OrderBlock, blocked_s: float, severity: Severity) -> None:
+    (finding,) = queue_findings(queue(policy=Policy(on_order_block=how), blocked_keys=2, blocked_s=blocked_s), None)
+    text = f"2 ordering keys wait for a message that is tried again, up to {blocked_s / 60:.0f} min"
+    assert finding == Finding(severity, text, "forum")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from queuectl.model import Direction, Objective, Policy
 from queuectl.policy.decision import Decision, Latch, Mode
-from queuectl.policy.direction import direction
+from queuectl.policy.direction import OLDEST_EVERY, direction, oldest_among
 from queuectl.policy.pressure import Signals
-from queuectl.policy.thresholds import QueueControls
+from queuectl.policy.thresholds import DirectionThresholds, QueueControls
 
 FIFO = Latch()
 FRESH = QueueControls(policy=Policy(max_age_s=1000), objective=Objective.FRESHNESS)
@@ -75,3 +75,18 @@ def test_at_most_one_transition_a_minute(waits_s: list[float]) -> None:
 def test_noise_around_a_mark_makes_at_most_one_transition(noise: list[float], mark_s: float) -> None:
     for latch in (Latch(), Latch(on=True)):
         assert len(run([mark_s + part for part in noise], latch)) <= 1
+
+
+@given(claims=st.lists(st.integers(0, 300), max_size=100), share=st.sampled_from([0.0, 0.1, 0.2, 1 / 3, 1.0]))
+def test_the_oldest_get_their_share_exactly_over_time(claims: list[int], share: float) -> None:
+    owed, total, oldest = 0.0, 0, 0
+    for number in claims:
+        part, owed = oldest_among(number, owed, share)
+        assert 0 <= part <= number
+        total, oldest = total + number, oldest + part
+        assert oldest == int(total * share + 1e-6)
+
+
+def test_one_in_five_is_the_share_that_claims_leave_to_the_oldest() -> None:
+    assert DirectionThresholds().oldest_share * OLDEST_EVERY == 1
+    assert [oldest_among(1, owed, 0.2)[0] for owed in (0.0, 0.2, 0.4, 0.6, 0.8)] == [0, 0, 0, 0, 1]

@@ -106,3 +106,16 @@ def test_an_outage_teaches_nothing_of_the_service_rate() -> None:
     away = counters(1.0, depth=9, left=5, served=False)
     assert update(known, away, counters(60.0, depth=900, left=5, served=False)).service_per_s == 5.0
     assert update(known, replace(away, served=True), counters(60.0, depth=900, left=5)).service_per_s < 0.1
+
+
+def test_nothing_is_learned_of_the_service_rate_while_the_provider_takes_nothing() -> None:
+    def counters(at_s: float, left: int, shut: bool) -> Counters:
+        return Counters(at_s, 1000, 1000, 5000, left, 0.0, True, shut=shut)
+
+    open_rates = update(Rates(), counters(0, 0, False), counters(10, 500, False))
+    assert open_rates.service_per_s == 50
+    shut = update(open_rates, counters(10, 500, False), counters(20, 501, True))
+    still_shut = update(shut, counters(20, 501, True), counters(30, 502, True))
+    reopening = update(still_shut, counters(30, 502, True), counters(40, 503, False))
+    assert reopening.service_per_s == 50
+    assert reopening.out_per_s < 20

@@ -15,6 +15,7 @@ from queuectl.policy.shaping import (
     Signal,
     condition_at,
     factor_at,
+    lapsed,
     observe,
 )
 
@@ -76,3 +77,33 @@ def test_a_probe_that_says_nothing_lets_the_next_one_go() -> None:
 
 def test_success_says_nothing_about_a_provider_in_order() -> None:
     assert observe(Shape(), Signal.PASSED, 5.0, sent_at_s=4.0) == Shape()
+
+
+def test_a_used_up_quota_stops_the_provider_for_its_time_however_often_it_is_met() -> None:
+    shape = observe(Shape(), Signal.HOLD, 1000.0, sent_at_s=999.0, for_s=3600.0, reason="daily quota")
+    assert condition_at(shape, 4599.0) is Condition.SUSPENDED
+    assert condition_at(shape, 4601.0) is Condition.PROBING
+    assert observe(shape, Signal.HOLD, 1001.0, sent_at_s=999.0, for_s=3600.0) == shape
+    again = observe(shape, Signal.HOLD, 5000.0, sent_at_s=4999.0, probe=True, for_s=3600.0)
+    assert again.suspended_until_s == 8600.0
+    passed = observe(again, Signal.PASSED, 8700.0, sent_at_s=8699.0, probe=True)
+    assert condition_at(passed, 8700.0) is Condition.HELD
+
+
+def test_a_rule_says_for_how_long() -> None:
+    cut = observe(Shape(), Signal.THROTTLED, 1000.0, sent_at_s=1000.0, for_s=1800.0)
+    assert (cut.factor, cut.held_until_s) == (0.5, 2800.0)
+    assert observe(cut, Signal.THROTTLED, 1010.0, sent_at_s=1009.0).held_until_s == 2800.0
+    first = observe(Shape(), Signal.REPUTATION, 1000.0, sent_at_s=1000.0, for_s=7200.0)
+    assert first.suspended_until_s == 8200.0
+    second = observe(first, Signal.REPUTATION, 8300.0, sent_at_s=8290.0, probe=True, for_s=7200.0)
+    assert second.suspended_until_s == 8300.0 + 14400.0
+
+
+def test_where_nobody_probes_a_suspension_lapses() -> None:
+    shape = observe(Shape(), Signal.REPUTATION, 1000.0, sent_at_s=1000.0)
+    assert lapsed(shape, 1299.0) == shape
+    after = lapsed(shape, 1300.0)
+    assert after.suspended_until_s == 0.0
+    assert factor_at(after, 1300.0) == 0.5
+    assert factor_at(after, 1300.0 + 3600.0) == 1.0

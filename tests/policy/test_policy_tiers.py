@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from queuectl.policy.decision import ControlName, Decision, Dwell, Latch, Mode, advance
 from queuectl.policy.pressure import Signals
-from queuectl.policy.surge_overflow import overflow, refill_per_s, surge
+from queuectl.policy.surge_overflow import marks, overflow, refill_per_s, surge
 from queuectl.policy.thresholds import QueueControls, TierThresholds
 
 CONTROLS = QueueControls()
@@ -158,6 +158,20 @@ def test_refill_alone_keeps_the_primary_at_its_mark_and_its_workers_busy(service
         depth += refill_per_s(Signals("q", depth=int(depth), service_per_s=service, diverted=True), LIMITS)
         depth = max(0.0, depth - service)
     assert LIMITS.surge_leave_work_s < depth / service < LIMITS.surge_enter_work_s
+
+
+@given(service=st.floats(0.01, 1e5), memory=st.floats(0, 1))
+def test_the_tiers_marks_leave_room_between_them(service: float, memory: float) -> None:
+    """What is packed is not brought back at once, and what came back is not packed at once."""
+    found = marks(Signals("q", service_per_s=service, memory_share=memory), LIMITS, overflowing=True)
+    assert 1 <= found.refill_most <= found.primary_most
+    assert found.surge_most is not None
+    assert 1 <= found.surge_least <= found.surge_most
+    assert (found.surge_most < 300 * service + 1) is (memory > 0.6)
+
+
+def test_nothing_is_packed_while_overflow_is_off() -> None:
+    assert marks(Signals("q", surge=10**6, service_per_s=1.0), LIMITS).surge_most is None
 
 
 def test_refill_starts_slowly_while_the_service_rate_is_unknown() -> None:

@@ -12,16 +12,16 @@ import pytest
 from fleets import EVENTS, START_S, fleet
 
 from queuectl.model import AuditEntry, FleetState, Policy, QueueSample, QueueState, Sample, ServerState
+from queuectl.policy.history import sample_of
 from queuectl.record.charts import AGE, AMOUNT, Curve, Frame, Marker, chart
 from queuectl.record.incident import Evidence, Happening, incident
 from queuectl.record.report import html_report, markdown_report
 from queuectl.record.wording import age, count, short, zone_name
-from queuectl.store.series import sample_of
 
 
 def evidence(seconds: int = 60, **changes: object) -> Evidence:
     pictures = [fleet(second) for second in range(seconds)]
-    samples = tuple(sample_of(one.taken_at_s, one.queues) for one in pictures)
+    samples = tuple(sample_of(one) for one in pictures)
     to_s = START_S + seconds - 1
     whole = Evidence("recording spike.qrec", START_S, to_s, samples, EVENTS[1:], pictures[-1], pictures[0])
     return replace(whole, **changes)  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ def test_an_empty_server_makes_a_report() -> None:
 def test_many_queues_stay_one_bounded_page() -> None:
     picture = fleet(59)
     queues = tuple(replace(picture.queues[0], name=f"queue-{number:03}") for number in range(60))
-    samples = tuple(sample_of(START_S + second, queues) for second in range(3600))
+    samples = tuple(sample_of(replace(picture, taken_at_s=START_S + second, queues=queues)) for second in range(3600))
     of = evidence(last=replace(picture, queues=queues), samples=samples, to_s=START_S + 3600)
     text = html_report(of, UTC)
     assert len(text) < 1_500_000

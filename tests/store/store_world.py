@@ -69,6 +69,11 @@ def carry_on(store: Store, outcome: Outcome) -> None:
             return
 
 
+def hold_clock(redis: Redis, outcome: Outcome) -> None:
+    """For a paced operation no time passes: it may move what its first second allows, and no more."""
+    redis.hset(keys.operation(outcome.operation), "pace_from_s", 9e12)
+
+
 def done(store: Store, action: Action, **options: object) -> Outcome:
     """Commit, and drive what that starts to its end."""
     outcome = commit(store, action, **options)
@@ -122,7 +127,8 @@ class Census:
         return {job_id for job_id, places in self.places.items() if places[0].startswith("tier")}
 
 
-def census(redis: Redis, queues: Sequence[str]) -> Census:
+def census(redis: Redis, queues: Sequence[str], *, away: Redis | None = None) -> Census:
+    """`away`: the overflow server, when some segments are kept there."""
     found = Census()
 
     def see(job_ids: Sequence[bytes], place: str) -> None:
@@ -131,12 +137,14 @@ def census(redis: Redis, queues: Sequence[str]) -> Census:
 
     for queue in queues:
         see(redis.lrange(keys.queue(queue), 0, -1), f"queue {queue}")
+        see(redis.lrange(keys.surge(queue), 0, -1), f"surge {queue}")
         for kind in ("wip", "scheduled", "deferred", "failed"):
             see(redis.zrange(keys.registry(kind, queue), 0, -1), f"{kind} {queue}")
-        for name in redis.scan_iter(keys.staging(queue, "*")):
+        for name in redis.scan_iter(keys.staging(queue, "*"), count=1000):
             see(redis.lrange(name, 0, -1), f"staging {queue}")
         for tier in ("overflow", "shed"):
-            for blob in redis.hvals(keys.tier(tier, queue)):
+            for name, stored in redis.hgetall(keys.tier(tier, queue)).items():
+                blob = away.hget(keys.tier(tier, queue), name) if away and not stored else stored
                 see([job_id.encode() for job_id, _ in unpack(blob).jobs], f"tier {tier} {queue}")
-    found.records = {key.decode().removeprefix(keys.job("")) for key in redis.scan_iter(keys.job("*"))}
+    found.records = {key.decode().removeprefix(keys.job("")) for key in redis.scan_iter(keys.job("*"), count=1000)}
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,6 +20,7 @@ from store_world import DRIVER, OPERATOR, SETTINGS, age, census, commit, cut_off
 
 from queuectl.model import (
     Action,
+    ContinueOperation,
     DeleteFailed,
     Direction,
     Drain,
@@ -32,8 +34,9 @@ from queuectl.model import (
     Target,
     Tier,
     Undo,
+    UsageError,
 )
-from queuectl.store import admission, assist, claims, keys, operations, repair, tiers
+from queuectl.store import admission, assist, automatic, claims, keys, operations, repair, surge, tiers
 from queuectl.store.claims import Claim, End
 from queuectl.store.client import Steps, Store
 from queuectl.store.gate import Gate
@@ -49,6 +52,16 @@ STALE_S = 5 * 3600.0
 def drive_to_the_end(op_id: str) -> Steps[None]:
     while (operation := (yield from operations.drive(op_id, driver=DRIVER))) and not operation.finished:
         pass
+
+
+def every_way(queue: QueueState, keep: int) -> Steps[None]:
+    """One step of each kind between the live tiers."""
+    yield from surge.sweep(queue, keep, fence="")
+    yield from surge.refill(queue, 2, fence="")
+    yield from surge.pack_arrivals(queue, fence="")
+    yield from surge.squeeze(queue, keep, fence="")
+    yield from surge.bring_back(queue, fence="")
+    yield from surge.trim(queue, 2, fence="")
 
 
 class Mail(RuleBasedStateMachine):
@@ -83,7 +96,7 @@ class Mail(RuleBasedStateMachine):
         return state
 
     def act(self, action: Action) -> None:
-        with contextlib.suppress(RefusedError):
+        with contextlib.suppress(RefusedError, UsageError):
             commit(self.store, action)
 
     @rule(queue=queues, number=few, key=ordering_keys, campaign=st.sampled_from(["", "", "c"]))
@@ -154,6 +167,16 @@ class Mail(RuleBasedStateMachine):
         state = self.fleet_queue(queue)
         self.store.run(cut_off(assist.shed(state, fence="", sweep=True), round_trips))
 
+    @rule(queue=queues, tier=st.sampled_from(["", "surge", "overflow", "overflow"]))
+    def divert(self, queue: str, tier: str) -> None:
+        self.store.run(automatic.remember("{}", [automatic.Limit(queue, divert=tier)], fence=""))
+
+    @rule(queue=queues, keep=st.integers(0, 4), round_trips=st.integers(1, 12))
+    def move_tiers(self, queue: str, keep: int, round_trips: int) -> None:
+        """As a leader does that dies after so many round trips."""
+        state = self.fleet_queue(queue)
+        self.store.run(cut_off(every_way(state, keep), round_trips))
+
     @rule(
         queue=queues,
         to=st.sampled_from([*Target, Target.OVERFLOW]),
@@ -171,11 +194,16 @@ class Mail(RuleBasedStateMachine):
         for operation in self.store.run(operations.running()):
             self.store.run(cut_off(drive_to_the_end(operation.op_id), round_trips))
 
-    @rule(queue=queues, tier=st.sampled_from(Tier), limit=st.sampled_from([None, 2]))
-    def refill(self, queue: str, tier: Tier, limit: int | None) -> None:
+    @rule(
+        queue=queues,
+        tier=st.sampled_from(Tier),
+        limit=st.sampled_from([None, 2]),
+        reason=st.sampled_from(["", "", "operator", "max-age"]),
+    )
+    def refill(self, queue: str, tier: Tier, limit: int | None, reason: str) -> None:
         if not census(self.redis, QUEUES).packed:
             return
-        self.act(Refill(queue, tier, limit=limit))
+        self.act(Refill(queue, tier, limit=limit, reason=reason))
 
     @rule(back=st.integers(0, 5))
     def undo(self, back: int) -> None:
@@ -203,6 +231,14 @@ class Mail(RuleBasedStateMachine):
         for operation in self.store.run(operations.running())[:1]:
             self.store.run(self.gate.stop_operation(operation.op_id))
         self.drive()
+
+    @rule(queue=queues)
+    def go_on(self, queue: str) -> None:
+        if not self.redis.exists(keys.AUDIT):
+            return
+        stopped = self.store.run(operations.stopped_last(queue))
+        if stopped:
+            self.act(ContinueOperation(stopped.op_id))
 
     @rule(queue=queues)
     def retry_failed(self, queue: str) -> None:
@@ -237,9 +273,9 @@ class Mail(RuleBasedStateMachine):
             name = state.name
             assert state.ledger.residue == 0
             shown = {
-                "queue": state.depth, "wip": state.in_flight, "scheduled": state.scheduled, "deferred": state.deferred,
-                "failed": state.failed, "staging": state.draining, "tier overflow": state.overflow,
-                "tier shed": state.shed_stored,
+                "queue": state.depth, "surge": state.surge, "wip": state.in_flight, "scheduled": state.scheduled,
+                "deferred": state.deferred, "failed": state.failed, "staging": state.draining,
+                "tier overflow": state.overflow, "tier shed": state.shed_stored,
             }  # fmt: skip
             assert shown == {place: len(now.at(f"{place} {name}")) for place in shown}
             stored = sum(map(len, self.redis.hvals(keys.tier("overflow", name))))
@@ -260,7 +296,10 @@ class Mail(RuleBasedStateMachine):
                 assert now.places[job_id.decode()][0].split()[0] not in ("deferred", "failed")
 
 
-def test_every_message_is_in_exactly_one_place_and_the_ledger_balances(redis: Redis) -> None:
+def test_every_message_is_in_exactly_one_place_and_the_ledger_balances(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surge, "MOST", 2)
     run_state_machine_as_test(
         lambda: Mail(redis),
         settings=settings(

@@ -10,6 +10,7 @@ from store_world import OPERATOR, POOLED, age, commit, everything, mail, put, ta
 
 from queuectl.model import (
     Action,
+    ContinueOperation,
     DeleteFailed,
     Direction,
     Drain,
@@ -19,10 +20,14 @@ from queuectl.model import (
     Scale,
     SetDirection,
     SetPause,
+    SetPolicy,
     SetShed,
+    StopOperation,
+    Suppress,
     Switch,
     Target,
     Undo,
+    Unsuppress,
     UsageError,
 )
 from queuectl.store import admission, audit, keys, pools
@@ -34,6 +39,7 @@ EACH: dict[type, Action] = {
     SetShed: SetShed("a", Switch.ON),
     SetDirection: SetDirection("a", Direction.LIFO),
     SetPause: SetPause("a", Switch.ON),
+    SetPolicy: SetPolicy("a", (("target_wait_s", "30"),)),
     Drain: Drain("a", Target.OVERFLOW),
     Refill: Refill("a"),
     Scale: Scale("bulk", 5),
@@ -41,11 +47,20 @@ EACH: dict[type, Action] = {
     DeleteFailed: DeleteFailed("a"),
     Undo: Undo(1),
 }
+FIRST: dict[type, tuple[Action, str]] = {
+    Scale: (Scale("bulk", 9), "scale 2 → 9"),
+    SetPolicy: (SetPolicy("a", (("cap", "9"),)), "policy cap 8 → cap 9"),
+}
+"""What another operator does first, to the same thing; for the others it is a switch of the queue."""
 each_action = pytest.mark.parametrize("action", EACH.values(), ids=lambda action: type(action).__name__)
 
 
+ELSEWHERE = {StopOperation, ContinueOperation, Suppress, Unsuppress}
+"""Tried in test_store_operations.py and test_cli_suppression.py."""
+
+
 def test_every_variant_is_tried_here() -> None:
-    assert set(EACH) == set(get_args(Action))
+    assert set(EACH) | ELSEWHERE == set(get_args(Action))
 
 
 @each_action
@@ -119,13 +134,12 @@ def test_many_deleted_for_good_are_typed(world: Store) -> None:
 def test_the_second_of_two_operators_is_told_what_the_first_one_did(world: Store, redis: Redis, action: Action) -> None:
     mine, other = Gate(POOLED, OPERATOR), Gate(POOLED, "ben@mx2")
     preview = world.run(mine.preview(action))
-    first = Scale("bulk", 9) if isinstance(action, Scale) else SetShed("a", Switch.ON, for_s=900)
+    first, did = FIRST.get(type(action), (SetShed("a", Switch.ON, for_s=900), "shed off → on"))
     number = world.run(other.commit(world.run(other.preview(first)), reason="spike of the digest")).number
     before = everything(redis)
     with pytest.raises(RefusedError) as refused:
         world.run(mine.commit(preview, typed=preview.confirm_word))
     assert everything(redis) == before
-    did = "scale 2 → 9" if isinstance(action, Scale) else "shed off → on"
     assert f"ben@mx2 {did}" in str(refused.value)
     assert '"spike of the digest"' in str(refused.value)
     assert f"(#{number})" in str(refused.value)
@@ -155,8 +169,9 @@ def _replies(calls: Any) -> Any:
 
 def test_what_is_already_so_is_not_done_again(world: Store, redis: Redis) -> None:
     before = everything(redis)
-    for action in (SetShed("a", None), SetDirection("a", None), SetPause("a", None), Scale("bulk", None),
-                   Drain("b", Target.OVERFLOW), Refill("b"), RetryFailed("b"), DeleteFailed("b")):  # fmt: skip
+    for action in (SetShed("a", None), SetDirection("a", None), SetPause("a", None), SetPolicy("a"),
+                   Scale("bulk", None), Drain("b", Target.OVERFLOW), Refill("b"), RetryFailed("b"),
+                   DeleteFailed("b")):  # fmt: skip
         outcome = commit(world, action, settings=POOLED)
         assert (outcome.number, outcome.done[:13]) == (0, "nothing to do")
     assert everything(redis) == before

@@ -15,8 +15,8 @@ from redis import Redis
 from rq import Queue
 from store_world import age, commit, done, end, everything, put, take
 
-from queuectl.model import Direction, Drain, JobView, MailMessage, Refill, SetDirection, Target, UsageError
-from queuectl.store import admission, jobs, keys
+from queuectl.model import Direction, Drain, JobView, MailMessage, QueueState, Refill, SetDirection, Target, UsageError
+from queuectl.store import admission, jobs, keys, surge
 from queuectl.store.admission import FUNCTION
 from queuectl.store.claims import End
 from queuectl.store.client import Store
@@ -42,8 +42,18 @@ def test_pages_follow_the_claim_order(store: Store, newest_first: bool) -> None:
     commit(store, SetDirection("a", Direction.LIFO if newest_first else Direction.FIFO))
     pages = [store.run(jobs.page("a", "queued", offset, 10, newest_first=newest_first)) for offset in (0, 10, 20, 30)]
     assert [len(page) for page in pages] == [10, 10, 5, 0]
-    claimed = [claim.job_id for claim in take(store, "a", 25)]
+    claimed = [take(store, "a", 1)[0].job_id for _ in range(25)]
     assert [job_id for page in pages for job_id in ids_of(page)] == claimed
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_what_waits_in_surge_is_listed_behind_the_primary(store: Store, newest_first: bool) -> None:
+    ids = put(store, "a", 9)
+    store.run(surge.trim(QueueState("a"), 4, fence=""))
+    wanted = ids[:3:-1] + ids[3::-1] if newest_first else ids[4:] + ids[:4]
+    for offset, limit in ((0, 9), (0, 3), (3, 4), (7, 9), (20, 5)):
+        page = store.run(jobs.page("a", "queued", offset, limit, newest_first=newest_first))
+        assert ids_of(page) == wanted[offset : offset + limit]
 
 
 def test_every_state_has_its_page(store: Store, redis: Redis) -> None:

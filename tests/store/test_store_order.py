@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis import Redis
 from store_world import DRIVER, age, carry_on, commit, cut_off, done, end, put, take, waiting
 
@@ -21,10 +24,13 @@ from queuectl.model import (
     Tier,
     Undo,
 )
+from queuectl.policy.direction import oldest_among
+from queuectl.policy.thresholds import DirectionThresholds
 from queuectl.settings import Settings
-from queuectl.store import assist, keys, operations, repair
+from queuectl.store import assist, claims, keys, operations, repair
 from queuectl.store.claims import Claim, End
 from queuectl.store.client import Store
+from queuectl.store.providers import Intake
 from queuectl.store.reader import Reader
 
 HOUR_S = 3600.0
@@ -140,7 +146,64 @@ def test_what_comes_back_is_claimed_next_in_the_same_order(
         end(store, first, End.BACK)
     else:
         kill(store, redis, "w1")
-    assert [claim.job_id for claim in take(store, "a", 5, "w2")] == [claim.job_id for claim in first]
+    ids = waiting(redis, "a")
+    next_ones = ids[:5] if direction is Direction.FIFO else ids[:-6:-1]
+    assert next_ones == [claim.job_id for claim in first]
+
+
+class TestOldestShare:
+    """Newest first leaves one claim in five to the oldest, whatever the size of the claims."""
+
+    def lifo(self, store: Store, number: int) -> list[str]:
+        ids = put(store, "a", number)
+        done(store, SetDirection("a", Direction.LIFO))
+        return ids
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=12))
+    def test_as_the_policy_says(self, store: Store, redis: Redis, sizes: list[int]) -> None:
+        redis.flushall()
+        ids = deque(self.lifo(store, sum(sizes) + 1))
+        owed = 0.0
+        for size in sizes:
+            oldest, owed = oldest_among(size, owed, DirectionThresholds().oldest_share)
+            expected = [ids.popleft() for _ in range(oldest)] + [ids.pop() for _ in range(size - oldest)]
+            assert [claim.job_id for claim in take(store, "a", size)] == expected
+
+    def test_one_at_a_time_over_claims_of_several_workers(self, store: Store) -> None:
+        ids = self.lifo(store, 40)
+        taken = [take(store, "a", 1, f"w{turn % 3}")[0].job_id for turn in range(30)]
+        assert taken[4::5] == ids[:6]
+        assert [job_id for turn, job_id in enumerate(taken) if turn % 5 != 4] == ids[:-25:-1]
+
+    def test_a_claim_of_more_than_waits_owes_nothing(self, store: Store) -> None:
+        self.lifo(store, 7)
+        assert len(take(store, "a", 200)) == 7
+        ids = put(store, "a", 10)
+        assert [claim.job_id for claim in take(store, "a", 4)] == [ids[0], *ids[:-4:-1]]
+
+    def test_what_is_stale_or_gone_at_the_head_is_no_claim(self, store: Store, redis: Redis) -> None:
+        ids = self.lifo(store, 30)
+        done(store, SetShed("a", Switch.ON))
+        age(redis, ids[:4], 9e5)
+        redis.delete(keys.job(ids[4]))
+        assert {claim.job_id for claim in take(store, "a", 10)} == {*ids[5:7], *ids[-8:]}
+
+    def test_tokens_bound_both_ends_together(self, store: Store) -> None:
+        ids = self.lifo(store, 30)
+        intakes = {"a": Intake(own_most=6)}
+        jobs = store.run(claims.claim("w1", [("a", 20)], 20, lease_s=60, intakes=intakes)).jobs
+        assert [job.job_id for job in jobs] == [ids[0], *ids[:-6:-1]]
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_many_are_handed_back_in_order(store: Store, redis: Redis, direction: Direction) -> None:
+    """More than one batch of them."""
+    ids = put(store, "a", 1000)
+    taken = take(store, "a", 1000)
+    done(store, SetDirection("a", direction))
+    assert end(store, taken, End.BACK) == 0
+    assert waiting(redis, "a") == (ids if direction is Direction.FIFO else ids[::-1])
 
 
 def test_what_shedding_had_staged_goes_back_to_the_head_when_it_ends(store: Store, redis: Redis) -> None:
@@ -195,7 +258,7 @@ def retry(sequence: Sequence, claim: Claim) -> None:
     assert not [other for other in take(sequence.store, "a", 20, "w2") if other.job_id in sequence.ids]
     kill(sequence.store, sequence.redis, "w2")
     sequence.redis.zadd(keys.registry("scheduled", "a"), {claim.job_id: 1})
-    assert sequence.store.run(repair.promote_scheduled("", "a", DRIVER)) == 1
+    assert sequence.store.run(repair.promote_scheduled("", "a", DRIVER)).jobs == 1
 
 
 def hand_back(sequence: Sequence, claim: Claim) -> None:
@@ -303,25 +366,46 @@ class TestRotation:
         assert self.rotate(store) == 0
         new = put(store, "a", 3)
         assert self.rotate(store) == 3
-        assert waiting(redis, "a") == new[::-1] + old[::-1]
+        assert waiting(redis, "a") == [*new[::-1], old[0], *old[:0:-1]]
         assert self.rotate(store) == 0
 
     def test_a_deep_queue_keeps_its_old_part(self, store: Store, redis: Redis) -> None:
         ids = put(store, "a", 1500)
-        assert self.rotate(store) == 1000
-        assert waiting(redis, "a") == ids[:499:-1] + ids[:500]
+        age(redis, ids[:200], HOUR_S)
+        assert self.rotate(store) == 800
+        now = waiting(redis, "a")
+        assert now[4:1000:5] == ids[:200]
+        assert [job_id for place, job_id in enumerate(now[:1000]) if place % 5 != 4] == ids[:699:-1]
+        assert now[1000:] == ids[200:700]
+        assert self.rotate(store) == 0
+
+    def test_one_in_five_that_reach_the_head_has_waited_long(self, store: Store, redis: Redis) -> None:
+        old = put(store, "a", 40)
+        age(redis, old, HOUR_S)
+        self.rotate(store)
+        taken = []
+        for _ in range(10):
+            put(store, "a", 4)
+            self.rotate(store)
+            taken += redis.lpop(keys.queue("a"), 5)
+        assert [raw.decode() for raw in taken if raw.decode() in old] == old[:10]
+
+    def test_a_drain_of_the_settled_tail_leaves_the_rest_settled(self, store: Store, redis: Redis) -> None:
+        old = put(store, "a", 10)
+        self.rotate(store)
+        done(store, Drain("a", Target.OVERFLOW, limit=3))
+        assert waiting(redis, "a") == old[:2:-1]
         assert self.rotate(store) == 0
 
     def test_more_arrivals_than_one_call_takes_all_come_before_the_old(self, store: Store, redis: Redis) -> None:
-        old = put(store, "a", 1100)
+        put(store, "a", 1100)
         self.rotate(store)
         before = waiting(redis, "a")
         new = put(store, "a", 2500)
-        assert [self.rotate(store) for _ in range(4)] == [1000, 1000, 500, 0]
+        assert [self.rotate(store) for _ in range(5)] == [800, 800, 800, 100, 0]
         now = waiting(redis, "a")
-        assert now[2500:] == before
-        assert set(now[:2500]) == set(new)
-        assert set(old) == set(before)
+        assert set(now[:2525]) > set(new)
+        assert now[2525:] == before[:-25]
 
     def test_arrivals_while_the_old_part_is_worked_off(self, store: Store, redis: Redis) -> None:
         put(store, "a", 5)

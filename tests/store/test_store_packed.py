@@ -13,7 +13,7 @@ from redis import Redis
 from rq import Queue, Retry
 from store_world import commit, done, mail, put, waiting
 
-from queuectl.model import Drain, MailMessage, Refill, Target, Tier, Undo
+from queuectl.model import Drain, MailMessage, Refill, Target, Undo
 from queuectl.store import admission, keys, operations, tiers
 from queuectl.store.client import Store
 from queuectl.store.packed import VERSION, Segment, first_enqueued_s, pack, unpack
@@ -152,20 +152,6 @@ def test_json_of_another_shape_is_a_value_error(text: str) -> None:
 def test_another_versions_segment_says_so() -> None:
     with pytest.raises(ValueError, match=f"another version of queuectl.*{VERSION + 1}"):
         unpack(_frame(f'{{"v":{VERSION + 1}}}'.encode()))
-
-
-@pytest.mark.parametrize("tier", Tier)
-def test_a_damaged_segment_stays_where_it_is(store: Store, redis: Redis, tier: Tier) -> None:
-    put(store, "a", 5)
-    done(store, Drain("a", Target(tier.value)))
-    ((segment_id, blob),) = redis.hgetall(keys.tier(tier, "a")).items()
-    redis.hset(keys.tier(tier, "a"), segment_id, blob[:-3])
-    refill = commit(store, Refill("a", tier))
-    with pytest.raises(ValueError, match="not a packed segment"):
-        store.run(operations.drive(refill.operation, driver="d"))
-    assert redis.hgetall(keys.tier(tier, "a")) == {segment_id: blob[:-3]}
-    assert waiting(redis, "a") == []
-    assert redis.hgetall(keys.tier_totals(tier, "a"))[b"jobs"] == b"5"
 
 
 def test_ids_that_exist_again_are_not_overwritten(store: Store, redis: Redis) -> None:

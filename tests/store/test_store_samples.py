@@ -8,8 +8,8 @@ from redis import Redis
 from rq import Queue, SimpleWorker
 from store_world import age, end, everything, mail, put, take, waiting
 
-from queuectl.model import QueueSamples
-from queuectl.store import admission, samples
+from queuectl.model import QueueSamples, QueueState
+from queuectl.store import admission, samples, surge
 from queuectl.store.claims import End
 from queuectl.store.client import Store
 
@@ -27,6 +27,16 @@ def test_a_short_queue_is_read_whole(store: Store, redis: Redis) -> None:
     assert {job.domain for job in found.waiting} == {"example.org"}
     assert sum(job.age_s > 500 for job in found.waiting) == 5
     assert everything(redis) == before
+
+
+def test_surge_is_looked_at_too(store: Store, redis: Redis) -> None:
+    ids = put(store, "a", 3_000)
+    age(redis, ids[:1_000], 3_600)
+    for _ in range(2):
+        store.run(surge.trim(QueueState("a"), 1_000, fence=""))
+    found = look(store)
+    assert (found.depth, len(found.waiting)) == (3_000, 500)
+    assert 155 <= sum(job.age_s > 3_000 for job in found.waiting) <= 178
 
 
 def test_a_long_queue_is_sampled_from_end_to_end(store: Store, redis: Redis) -> None:

@@ -87,7 +87,7 @@ def test_it_runs_after_the_server_forgot_it(store: Store, redis: Redis, name: st
 
 
 def test_every_fenced_script_is_known() -> None:
-    assert len(FENCED) == 11
+    assert len(FENCED) == 22
 
 
 @pytest.mark.parametrize("name", FENCED)
@@ -162,7 +162,7 @@ def test_no_script_touches_more_than_a_thousand_jobs(redis: Redis) -> None:
     store = Bounded(redis)
     ids = put(store, "a", BIG)
     put(store, "b", 1)
-    for action in (Drain("a", Target.OVERFLOW), Refill("a"), Drain("a", Target.SHED), Refill("a", Tier.SHED),
+    for action in (Drain("a", Target.OVERFLOW), Refill("a"), Drain("a", Target.SHED), Refill("a", Tier.SHED, 1e6),
                    Drain("a", Target.QUEUE, "b"), Undo(5)):  # fmt: skip
         store.run(act(action))
         all_of(store)
@@ -176,12 +176,14 @@ def test_no_script_touches_more_than_a_thousand_jobs(redis: Redis) -> None:
         for _ in range(3):
             end(store, store.run(claims.claim("w1", [("a", 9000)], 9000, lease_s=60)).jobs, how, attempts=1)
         if how is End.RETRY:
-            assert [store.run(repair.promote_scheduled("", "a", "d")) for _ in range(6)] == [500] * 5 + [0]
+            assert [store.run(repair.promote_scheduled("", "a", "d")).jobs for _ in range(6)] == [500] * 5 + [0]
     store.run(act(RetryFailed("a")))
     state = QueueState("a", shed=Control(Switch.ON))
     while store.run(assist.rotate(state, fence="")):
         pass
     age(redis, ids, 9e5)
+    for job_id in ids:
+        redis.hdel(keys.job(job_id), "spared")
     assert [store.run(tiers.sweep_stale("a", fence="", max_age_s=60)) for _ in range(4)] == [1000, 1000, 500, 0]
     assert store.run(tiers.unstage("a", "sweep", fence="", end="head")) == BIG
     for _ in range(3):

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import pytest
 from redis import Redis
-from store_world import OPERATOR, POOLED, commit, done, end, everything, mail, put, take
+from store_world import (
+    DRIVER,
+    OPERATOR,
+    POOLED,
+    carry_on,
+    commit,
+    done,
+    end,
+    everything,
+    hold_clock,
+    mail,
+    put,
+    take,
+    waiting,
+)
 
-from queuectl.model import DeleteFailed, Drain, Refill, RetryFailed, Target
+from queuectl.model import DeleteFailed, Drain, Refill, RetryFailed, Target, UsageError
 from queuectl.store import admission, keys, operations, tiers
 from queuectl.store.claims import End
 from queuectl.store.client import Store
@@ -16,8 +31,9 @@ def test_stop_leaves_unknown_operations_and_finished_ones_alone(world: Store, re
     finished = done(world, Drain("a", Target.OVERFLOW), settings=POOLED)
     before = everything(redis)
     gate = Gate(POOLED, OPERATOR)
-    world.run(gate.stop_operation("nothing"))
-    world.run(gate.stop_operation(finished.operation))
+    with pytest.raises(UsageError, match="no operation 'nothing'"):
+        world.run(gate.stop_operation("nothing"))
+    assert "nothing to do" in world.run(gate.stop_operation(finished.operation)).done
     assert everything(redis) == before
 
 
@@ -72,16 +88,20 @@ def test_ordered_messages_stay_and_the_operation_says_so(store: Store, redis: Re
         pass
     assert redis.llen(keys.queue("a")) == 3
     assert operation is not None
-    assert (operation.done, operation.note) == (2, "3 with an ordering key stay at the end of the queue")
+    assert (operation.done, operation.note) == (2, "3 with an ordering key stay in the queue")
 
 
-def test_a_paced_refill_waits(store: Store, redis: Redis) -> None:
-    put(store, "a", 1500)
+def test_a_paced_refill_brings_what_its_rate_allows(store: Store, redis: Redis) -> None:
+    ids = put(store, "a", 1500)
     done(store, Drain("a", Target.OVERFLOW))
-    refill = commit(store, Refill("a", rate_per_s=1))
-    steps = [store.run(operations.drive(refill.operation, driver="d")) for _ in range(3)]
-    assert [(step.done, step.note) for step in steps if step] == [(500, ""), (500, "at 1/s"), (500, "at 1/s")]
-    assert redis.llen(keys.queue("a")) == 500
+    refill = commit(store, Refill("a", rate_per_s=20, limit=900))
+    hold_clock(redis, refill)
+    steps = [store.run(operations.drive(refill.operation, driver=DRIVER)) for _ in range(2)]
+    assert [(step.done, step.note, step.idle) for step in steps if step] == [(20, "", False), (20, "at 20/s", True)]
+    assert waiting(redis, "a") == ids[:20]
+    redis.hset(keys.operation(refill.operation), "pace_from_s", 0)
+    carry_on(store, refill)
+    assert waiting(redis, "a") == ids[:900]
 
 
 def test_one_driver_at_a_time(store: Store) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from redis import Redis
-from store_world import OPERATOR, POOLED, commit, done, everything, put
+from store_world import OPERATOR, POOLED, commit, done, everything, put, waiting
 
 from queuectl.model import (
     Action,
@@ -25,7 +25,8 @@ from queuectl.model import (
     Target,
     Undo,
 )
-from queuectl.store import assist, keys, operations
+from queuectl.policy.decision import ControlName, Decision
+from queuectl.store import assist, audit, automatic, keys, operations
 from queuectl.store.client import Store
 from queuectl.store.gate import Gate
 from queuectl.store.reader import Reader
@@ -155,3 +156,93 @@ def test_it_waits_for_the_drains_own_driver(store: Store, redis: Redis) -> None:
     assert operation is not None
     assert redis.llen(keys.queue("a")) == 2500
     assert not redis.exists(keys.tier("overflow", "a"))
+
+
+def test_a_drain_of_which_nothing_is_left_is_not_undone(store: Store, redis: Redis) -> None:
+    put(store, "a", 5)
+    drain = done(store, Drain("a", Target.OVERFLOW))
+    done(store, Refill("a"))
+    before = everything(redis)
+    with pytest.raises(RefusedError, match="nothing of it is left in overflow"):
+        commit(store, Undo(drain.number))
+    assert everything(redis) == before
+
+
+def test_it_says_how_much_is_left(store: Store) -> None:
+    put(store, "a", 500)
+    drain = done(store, Drain("a", Target.OVERFLOW))
+    done(store, Refill("a", limit=380))
+    assert store.run(Gate(POOLED, OPERATOR).preview(Undo(drain.number))).affected == 120
+
+
+class TestOfAutomation:
+    """An operator undoes what automation decided: an override of the opposite, which ends by itself."""
+
+    def decide(self, store: Store, what: ControlName, value: str, before: str, scope: str = "a") -> int:
+        decision = Decision(scope, what, value, "pressure 0.93, over 0.8 for 15 s", {"pressure": 0.93})
+        return store.run(automatic.decide(decision, before=before, version="", fence=""))
+
+    @pytest.fixture
+    def policies(self, world: Store, redis: Redis) -> Store:
+        redis.hset(keys.policy("a"), mapping={"shed": "auto", "direction": "auto"})
+        redis.hset(keys.pool("bulk"), mapping={"scaling_min": 1, "scaling_max": 9})
+        return world
+
+    @pytest.mark.parametrize(
+        ("what", "value", "before", "scope", "field"),
+        [
+            (ControlName.SHED, "on", "off", "a", "shed"),
+            (ControlName.SHED, "off", "on", "a", "shed"),
+            (ControlName.DIRECTION, "lifo", "fifo", "a", "direction"),
+            (ControlName.SCALE, "6", "2", "bulk", "desired"),
+        ],
+    )
+    def test_the_opposite_for_an_hour(
+        self, policies: Store, redis: Redis, what: ControlName, value: str, before: str, scope: str, field: str
+    ) -> None:
+        number = self.decide(policies, what, value, before, scope)
+        outcome = commit(policies, Undo(number), settings=POOLED)
+        assert "for 1h" in outcome.done
+        stored = redis.hgetall(keys.pool(scope) if field == "desired" else keys.control(scope))
+        assert (stored[field.encode()], stored[f"{field}_by".encode()]) == (before.encode(), OPERATOR.encode())
+        assert stored[f"{field}_reason".encode()] == f"undo of #{number}".encode()
+        assert float(stored[f"{field}_until".encode()]) - float(redis.time()[0]) == pytest.approx(3600, abs=5)
+        entry = policies.run(audit.find(outcome.number))
+        assert (entry.who, entry.action, entry.after) == (OPERATOR, "undo", f"{before} for 1h")
+        assert policies.run(audit.find(number)).undone_by == outcome.number
+
+    def test_what_it_shed_comes_back(self, policies: Store, redis: Redis) -> None:
+        waits = waiting(redis, "a")
+        number = self.decide(policies, ControlName.SHED, "on", "off")
+        state = policies.run(Reader(POOLED).fleet()).queue("a")
+        assert state
+        assert policies.run(assist.shed(state, fence="", sweep=True)) == 1
+        outcome = done(policies, Undo(number), settings=POOLED)
+        assert sorted(waiting(redis, "a")) == sorted(waits)
+        after = policies.run(Reader(POOLED).fleet()).queue("a")
+        assert after
+        assert (after.shed.value, after.shed.overridden, after.shed.cause) == ("off", True, outcome.number)
+
+    def test_not_once_it_has_decided_again(self, policies: Store) -> None:
+        first = self.decide(policies, ControlName.SHED, "on", "off")
+        second = self.decide(policies, ControlName.SHED, "off", "on")
+        with pytest.raises(RefusedError, match=f"has changed shed of a again since \\(#{second}\\)"):
+            commit(policies, Undo(first), settings=POOLED)
+        commit(policies, Undo(second), settings=POOLED)
+
+    def test_not_against_another_operator(self, policies: Store) -> None:
+        number = self.decide(policies, ControlName.DIRECTION, "lifo", "fifo")
+        other = commit(policies, SetDirection("a", Direction.FIFO), settings=POOLED)
+        with pytest.raises(RefusedError, match=f"{OPERATOR} has overridden it since: mode fifo \\(#{other.number}\\)"):
+            commit(policies, Undo(number), settings=POOLED)
+
+    def test_not_what_is_no_longer_automatic(self, policies: Store, redis: Redis) -> None:
+        number = self.decide(policies, ControlName.SHED, "on", "off")
+        redis.hdel(keys.control("a"), *automatic.fields_of(ControlName.SHED))
+        with pytest.raises(RefusedError, match="automation does not decide shed of a any more"):
+            commit(policies, Undo(number), settings=POOLED)
+
+    def test_a_refusal_of_admission_has_no_undo(self, policies: Store) -> None:
+        number = self.decide(policies, ControlName.REFUSE, "on", "")
+        with pytest.raises(RefusedError, match="a refuse has no undo"):
+            commit(policies, Undo(number), settings=POOLED)

@@ -23,7 +23,11 @@ class Sink:
     taken: Counter[str] = field(default_factory=Counter)
     texts: list[str] = field(default_factory=list)
     refuse: dict[str, str] = field(default_factory=dict)
+    answer: Callable[[str], str] = lambda address: ""
+    """The reply to a recipient; empty: 250."""
     waiting: int = 0
+    peers: set[object] = field(default_factory=set)
+    """Connections that brought a message."""
     on_taken: Callable[[], None] = lambda: None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(init=False)
@@ -31,11 +35,14 @@ class Sink:
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: E501  # fmt: skip
         if address in self.refuse:
             return self.refuse[address]
+        if reply := self.answer(address):
+            return reply
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.waiting += 1
+        self.peers.add(session.peer)
         try:
             await self.gate.wait()
         finally:

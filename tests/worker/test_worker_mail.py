@@ -55,7 +55,7 @@ def test_permanent_refusal_fails(send, sink: Sink, redis: Redis, redis_url: str,
 def test_transient_refusal_is_retried_later(send, sink: Sink, redis: Redis, redis_url: str, ledger):
     sink.refuse["ana@example.org"] = "450 4.2.1 mailbox busy"
     (job_id,) = send("ana@example.org")
-    burst(redis_url, "mail", settings=mail_settings(sink.port, delivery={"retry_base_s": 100}))
+    burst(redis_url, "mail", settings=mail_settings(sink.port, delivery={"retries": {"recipient": {"base_s": 100}}}))
     ((member, due),) = redis.zrange("rq:scheduled:mail", 0, -1, withscores=True)
     assert member == job_id.encode()
     assert 45 < due - redis.time()[0] < 101

@@ -171,6 +171,7 @@ def test_stock_jobs_are_handed_back_too(start, queue: Queue, redis: Redis):
 
 def test_it_registers_again_when_the_server_forgot_it(send, start, sink: Sink, redis: Redis, redis_url: str):
     worker = start(sink.port)
+    until(lambda: worker.field("state") == "idle")  # its first beat is over, the next comes in some seconds
     with open_store(redis_url) as store:
         store.run(repair.repair_workers("", dead_after_s=-1, max_losses=3))
     assert Worker.all(connection=redis) == []

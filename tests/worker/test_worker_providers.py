@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from redis import Redis
@@ -21,7 +21,7 @@ from queuectl.store.connect import open_store
 from queuectl.store.providers import Intake, Rate, Route
 from queuectl.store.reader import Reader
 
-RATE, BURST = 200, 20
+RATE, BURST, STRETCH = 200, 20, 400
 
 
 @pytest.fixture
@@ -52,7 +52,8 @@ def limited(port: int, **provider: object) -> dict[str, object]:
 
 
 def test_rate_is_kept_and_used_by_several_workers(store: Store, sink: Sink, redis_url: str, redis: Redis):
-    """Bound: never above burst + rate × t since the first token; use: at least 97 % of the rate."""
+    """By the receiver's own record. Bound: never above burst + rate × t since the first token. Use: at least 97 % of
+    the rate over some two seconds; a machine that has no time for us can spoil any one stretch, but not all."""
     settings = limited(sink.port, rate_per_s=RATE, burst=BURST)
     workers = [WorkerProcess(redis_url, ["mail"], settings, concurrency=20) for _ in range(3)]
     arrivals: list[float] = []
@@ -69,8 +70,9 @@ def test_rate_is_kept_and_used_by_several_workers(store: Store, sink: Sink, redi
     start_s = seconds + micros / 1e6
     for number, at_s in enumerate(sorted(arrivals), 1):
         assert number <= BURST + RATE * (at_s - start_s) + 1
-    first_s, *_, last_s = sorted(arrivals)[:1000]
-    assert (1000 - BURST) / (last_s - first_s) >= 0.97 * RATE
+    arrivals.sort()
+    stretches = zip(arrivals[BURST:], arrivals[BURST + STRETCH :], strict=False)
+    assert max(STRETCH / (last_s - first_s) for first_s, last_s in stretches) >= 0.97 * RATE
 
 
 def test_a_claim_gets_what_all_limits_grant(store: Store):
@@ -172,24 +174,8 @@ def test_connections_of_all_workers_are_limited(store: Store, shut_sink: Sink, r
             worker.kill()
 
 
-@pytest.fixture
-def waits(redis: Redis) -> Callable[[str], float]:
-    """The 99th percentile of a queue's wait in seconds: upper edge of its histogram bucket."""
-
-    def read(queue: str) -> float:
-        counts = {int(bucket): int(number) for bucket, number in redis.hgetall(f"queuectl:waits:{queue}").items()}
-        left = sum(counts.values()) * 0.01
-        for bucket in sorted(counts, reverse=True):
-            left -= counts[bucket]
-            if left < 0:
-                return 0.001 * 1.5**bucket
-        raise AssertionError(f"{queue} was never claimed")
-
-    return read
-
-
-def test_a_flood_does_not_delay_the_protected_queue(store: Store, shut_sink: Sink, redis: Redis, redis_url: str, waits):
-    """The forum's provider hangs with all the slots it may have; security goes through the reserved ones at once."""
+def test_a_flood_does_not_delay_the_protected_queue(store: Store, shut_sink: Sink, redis: Redis, redis_url: str):
+    """The forum's provider hangs with all the slots it may have; security goes through the reserved ones, in order."""
     settings = limited(shut_sink.port)
     settings["providers"]["own"] = {"transport": "null"}
     settings["queues"] = {"security": {"class": "protected", "provider": "own"}}
@@ -200,10 +186,34 @@ def test_a_flood_does_not_delay_the_protected_queue(store: Store, shut_sink: Sin
         for sent in range(1, 101):
             put(store, "security", 1)
             until(lambda sent=sent: redis.hget("queuectl:ledger:security", "delivered") == b"%d" % sent)
+            assert redis.llen("rq:queue:forum") == 500 - 18
         assert shut_sink.waiting == 18
-        assert waits("security") < 0.5
     finally:
         worker.kill()
+
+
+def test_security_is_delivered_before_the_rest_of_a_flood(store: Store, sink: Sink, redis: Redis, redis_url: str):
+    """One worker, one provider: of a flood that came first, no more goes before a code than was in flight already, or
+    is claimed together with the last code."""
+    settings = limited(sink.port)
+    settings["queues"] = {"security": {"class": "protected"}}
+    settings["worker"] = {"grace_s": 0}
+    order: list[str] = []
+    sink.answer = lambda address: order.append(address) or ""
+    sink.gate.clear()
+    worker = WorkerProcess(redis_url, ["forum", "security"], settings, concurrency=20).ready()
+    try:
+        put(store, "forum", 3000)
+        until(lambda: sink.waiting == 18)
+        store.run(admit("security", [MailMessage(to=f"code{number}@example.org", text="x") for number in range(20)]))
+        until(lambda: sink.waiting == 20)
+        sink.open()
+        until(lambda: redis.hget("queuectl:ledger:security", "delivered") == b"20")
+    finally:
+        worker.kill()
+    last = max(place for place, address in enumerate(order) if address.startswith("code"))
+    forum_before = [address for address in order[:last] if not address.startswith("code")]
+    assert len(forum_before) <= 18 + 20
 
 
 def test_weights_share_the_slots(store: Store, shut_sink: Sink, redis: Redis, redis_url: str):

@@ -1,16 +1,17 @@
 -- Deletes failed jobs for good, with everything RQ keeps of them. One that still holds its ordering key (rq failed it
 -- on its own) lets the next go.
 -- KEYS: 1 failed registry, 2 ledger hash
--- ARGV: 1 queue name, then ids
+-- ARGV: 1 fence, 2 queue name, then ids
 -- Returns: number deleted.
+-- @include fence
 -- @include clock
 -- @include control
 -- @include push
 -- @include order
-local name = ARGV[1]
+local name = ARGV[2]
 local control = read_control(name)
 local gone, deleted = {}, 0
-for position = 2, #ARGV do
+for position = 3, #ARGV do
   local id = ARGV[position]
   if redis.call('ZREM', KEYS[1], id) == 1 then
     deleted = deleted + 1

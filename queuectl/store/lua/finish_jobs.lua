@@ -1,9 +1,11 @@
 -- Ends a batch of executions. An execution that lost its lease is left alone: repair gave its job to someone else. A
 -- job whose record another tool deleted meanwhile is not written again: delivered, or else counted as vanished.
 -- KEYS: 1 worker hash, 2 worker's executions set
--- ARGV: 1 worker name, 2 busy seconds of the batch, 3 keep delivered (s), 4 failure ttl (s), then 9 a job: queue, id,
---       execution id, outcome (d delivered, r retry, f failed, b back to the queue uncounted), delay (s, for r),
---       attempts to record (for r, f), error (zlib+base64 as rq's results store it, for f), ordering key, reason
+-- ARGV: 1 worker name, 2 busy seconds of the batch, 3 keep delivered (s), 4 failure ttl (s), 5 number of queues with
+--       delivered messages that have no ordering key, then for each its name and those messages, one a line as job
+--       id:execution id; then 9 a job of the rest: queue, id, execution id, outcome (d delivered, r retry, f
+--       failed, b back to the queue uncounted, h uncounted after a delay), delay (s, for r, h), attempts to record (for
+--       r, f), error (zlib+base64 as rq's results store it, for f), ordering key, reason
 -- Returns: number of jobs whose lease was lost.
 -- @include clock
 -- @include control
@@ -17,9 +19,9 @@ local function control_of(name)
   controls[name] = controls[name] or read_control(name)
   return controls[name]
 end
-local function count(name, what)
+local function count(name, what, number)
   counts[name] = counts[name] or {}
-  counts[name][what] = (counts[name][what] or 0) + 1
+  counts[name][what] = (counts[name][what] or 0) + (number or 1)
 end
 local function bury(list, ...)
   for _, key in ipairs({...}) do list[#list + 1] = key end
@@ -32,9 +34,7 @@ local function let_next_go(name, ordering_key, id)
 end
 
 local finish = {}
-function finish.d(name, id, job_key, first)
-  count(name, 'delivered')
-  delivered = delivered + 1
+local function drop_delivered(name, id, job_key)
   if keep > 0 and redis.call('EXISTS', job_key) == 1 then
     redis.call('HSET', job_key, 'status', 'finished', 'ended_at', now_iso)
     redis.call('EXPIRE', job_key, keep)
@@ -42,12 +42,18 @@ function finish.d(name, id, job_key, first)
   else
     bury(gone, job_key, '@RQ@:results:' .. id)
   end
+end
+function finish.d(name, id, job_key, first)
+  count(name, 'delivered')
+  delivered = delivered + 1
+  drop_delivered(name, id, job_key)
   let_next_go(name, ARGV[first + 7], id)
 end
 function finish.r(name, id, job_key, first)
   count(name, 'retried')
   redis.call('HSET', job_key, 'status', 'scheduled', 'number_of_retries', ARGV[first + 5], 'reason', ARGV[first + 8])
   redis.call('ZADD', '@RQ@:scheduled:' .. name, now + tonumber(ARGV[first + 4]), id)
+  if ARGV[first + 7] ~= '' then note_blocked(name, ARGV[first + 7], id, now) end
 end
 function finish.f(name, id, job_key, first)
   count(name, 'failed')
@@ -67,12 +73,43 @@ function finish.b(name, id, job_key, _)
   back[name] = back[name] or {}
   table.insert(back[name], 1, id)
 end
+function finish.h(name, id, job_key, first)
+  count(name, 'handed_back')
+  redis.call('HSET', job_key, 'status', 'scheduled')
+  redis.call('ZADD', '@RQ@:scheduled:' .. name, now + tonumber(ARGV[first + 4]), id)
+  if ARGV[first + 7] ~= '' then note_blocked(name, ARGV[first + 7], id, now) end
+end
 local function vanish(name, id, first)
   count(name, 'vanished')
   let_next_go(name, ARGV[first + 7], id)
 end
 
-for first = 5, #ARGV, 9 do
+-- What nearly all messages come to: few commands for many of them.
+local function deliver_all(name, lines)
+  local ended = {}
+  for member in string.gmatch(lines, '[^\n]+') do
+    ended[#ended + 1] = member
+    members[#members + 1] = member
+  end
+  local wip, held = '@RQ@:wip:' .. name, {}
+  local deadlines = redis.call('ZMSCORE', wip, unpack(ended))
+  for position, member in ipairs(ended) do
+    if deadlines[position] then
+      local id = string.match(member, '^(.*):')
+      held[#held + 1] = member
+      drop_delivered(name, id, '@RQ@:job:' .. id)
+      bury(gone, '@RQ@:execution:' .. member, '@RQ@:executions:' .. id)
+    end
+  end
+  push_all('ZREM', wip, held)
+  if #held > 0 then count(name, 'delivered', #held) end
+  if #ended > #held then count(name, 'lease_lost', #ended - #held) end
+  delivered, lost = delivered + #held, lost + #ended - #held
+end
+
+local rest = 6 + 2 * tonumber(ARGV[5])
+for position = 6, rest - 1, 2 do deliver_all(ARGV[position], ARGV[position + 1]) end
+for first = rest, #ARGV, 9 do
   local name, id, member = ARGV[first], ARGV[first + 1], ARGV[first + 1] .. ':' .. ARGV[first + 2]
   members[#members + 1] = member
   if redis.call('ZREM', '@RQ@:wip:' .. name, member) == 1 then

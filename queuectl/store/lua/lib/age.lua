@@ -1,12 +1,15 @@
--- Epoch seconds of RQ's ISO timestamps; days are cached, since a batch shares few of them.
+-- Epoch seconds of RQ's ISO timestamps; days are cached, since a batch shares few of them, and the last one as a whole.
 local day_cache = {}
+local last_stamp, last_epoch
 local function epoch(stamp)
+  if stamp == last_stamp then return last_epoch end
   if not stamp or #stamp < 19 then return nil end
   local date = string.sub(stamp, 1, 10)
   local days = day_cache[date]
   if not days then
-    local y, m, d = tonumber(string.sub(date, 1, 4)), tonumber(string.sub(date, 6, 7)), tonumber(string.sub(date, 9, 10))
-    if not (y and m and d) then return nil end
+    local y, m, d = string.match(date, '^(%d%d%d%d)-(%d%d)-(%d%d)$')
+    if not y then return nil end
+    y, m, d = tonumber(y), tonumber(m), tonumber(d)
     if m <= 2 then y = y - 1 end
     local era = math.floor(y / 400)
     local yoe = y - era * 400
@@ -15,5 +18,7 @@ local function epoch(stamp)
     day_cache[date] = days
   end
   local clock = (tonumber(string.sub(stamp, 12, 13)) or 0) * 3600 + (tonumber(string.sub(stamp, 15, 16)) or 0) * 60
-  return days * 86400 + clock + (tonumber((string.gsub(string.sub(stamp, 18), 'Z', ''))) or 0)
+  last_stamp = stamp
+  last_epoch = days * 86400 + clock + (tonumber((string.gsub(string.sub(stamp, 18), 'Z', ''))) or 0)
+  return last_epoch
 end

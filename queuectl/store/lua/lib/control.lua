@@ -1,10 +1,14 @@
 -- The effective value of one control of a queue: an override until it expires, else what automation decided where the
 -- policy says auto, else the policy. Needs `now`. Returns a table {direction=, shed=, pause=, max_age=, cap=, assist=,
--- protected=, wall=, cutoff= (nil: the shed curve meets nothing)}. Wall and cutoff lapse soon after their daemon.
+-- protected=, priority=, wall=, cutoff= (nil: the shed curve meets nothing), divert= (surge or overflow: where arrivals
+-- go, while a daemon says so)}. Wall, cutoff and divert lapse soon after their daemon. What the policy hash holds that
+-- is no number counts as absent.
 local function read_control(name)
   local c = redis.call('HMGET', '@OURS@:control:' .. name, 'direction', 'direction_until', 'shed', 'shed_until',
-    'pause', 'pause_until', 'assist', 'direction_auto', 'shed_auto', 'cutoff', 'wall', 'automation_until')
-  local p = redis.call('HMGET', '@OURS@:policy:' .. name, 'direction', 'shed', 'max_age_s', 'cap', 'class')
+    'pause', 'pause_until', 'assist', 'direction_auto', 'shed_auto', 'cutoff', 'wall', 'automation_until',
+    'divert')
+  local p = redis.call('HMGET', '@OURS@:policy:' .. name, 'direction', 'shed', 'max_age_s', 'cap', 'class',
+    'priority')
   local function live(value, limit)
     if value and (not limit or limit == '' or tonumber(limit) > now) then return value end
     return nil
@@ -24,9 +28,11 @@ local function read_control(name)
     protected = protected,
     wall = steered and c[11] == 'on',
     cutoff = cutoff,
+    divert = steered and c[13] or '',
     pause = live(c[5], c[6]) or 'off',
     assist = c[7] == '1',
-    max_age = tonumber(p[3] or '14400'),
-    cap = tonumber(p[4] or '1000000'),
+    max_age = tonumber(p[3] or '') or 14400,
+    cap = tonumber(p[4] or '') or 1000000,
+    priority = tonumber(p[6] or '') or 50,
   }
 end

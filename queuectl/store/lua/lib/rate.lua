@@ -28,14 +28,29 @@ local function wait_for(limit, tokens)
   return math.max(0, arrival_of(limit) - now + (math.min(tokens, limit.burst) - limit.burst) / limit.rate)
 end
 
+-- What a warm-up leaves for today: `schedule` is its first day (since the epoch), then most messages a day. nil: no limit.
+local function left_today(schedule, used_on, used)
+  if schedule == '' then return nil end
+  local days = {}
+  for number in string.gmatch(schedule, '%d+') do days[#days + 1] = tonumber(number) end
+  local today = math.floor(now / 86400)
+  local most = today < days[1] and 0 or days[today - days[1] + 2]
+  if not most then return nil end
+  return math.max(0, most - (tonumber(used_on or '-1') == today and tonumber(used) or 0))
+end
+
 -- A provider as its hash has it now: its limit with the adaptive factor in it, and state open, suspended (also while a
--- probe is under way) or probe (suspended long enough: one message may try). `rate` 0: limited only while throttled,
--- from what it took when that began.
-local function provider_of(name, rate, burst, adaptive)
+-- probe is under way), probe (suspended long enough: one message may try) or spent (no more today). `rate` 0: limited
+-- only while throttled, from what it took when that began. What the leading daemon has published goes before what the
+-- caller's settings say.
+local function provider_of(name, rate, burst, adaptive, warmup)
   if providers[name] then return providers[name] end
   local key = '@OURS@:provider:' .. name
   local p = redis.call('HMGET', key, 'used', 'used_at', 'factor', 'held_until', 'suspended_until', 'probe_until',
-    'learned')
+    'learned', 'day', 'day_used', 'limits', 'limits_until')
+  if p[10] and tonumber(p[11]) > now then
+    rate, burst, adaptive, warmup = string.match(p[10], '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|')
+  end
   local found = {key = key, name = name, state = 'open'}
   found.used = tonumber(p[1] or '0') * math.exp((tonumber(p[2] or '0') - now) / USED_S)
   local limit = limit_of(key .. ':arrival', rate, burst)
@@ -52,12 +67,32 @@ local function provider_of(name, rate, burst, adaptive)
     end
   end
   found.limit = limit
+  found.left = left_today(warmup, p[8], p[9])
+  if found.left == 0 then found.state = 'spent' end
   providers[name] = found
   return found
+end
+local function closed(provider)
+  return provider.state == 'suspended' or provider.state == 'spent'
+end
+-- Most messages it may be given now, its rate apart.
+local function openness(provider)
+  if closed(provider) then return 0 end
+  return math.min(provider.left or math.huge, provider.state == 'probe' and 1 or math.huge)
+end
+local function count_today(provider, messages)
+  if not provider.left then return end
+  local today = string.format('%d', math.floor(now / 86400))
+  if redis.call('HGET', provider.key, 'day') ~= today then
+    redis.call('HSET', provider.key, 'day', today, 'day_used', '0')
+  end
+  redis.call('HINCRBY', provider.key, 'day_used', messages)
+  provider.left = math.max(0, provider.left - messages)
 end
 local function use_provider(provider, messages)
   provider.used = provider.used + messages
   redis.call('HSET', provider.key, 'used', string.format('%.3f', provider.used), 'used_at', string.format('%.3f', now))
+  count_today(provider, messages)
   if provider.state == 'probe' then
     provider.state = 'suspended'
     redis.call('HSET', provider.key, 'probe_until', string.format('%.3f', now + PROBE_S))
