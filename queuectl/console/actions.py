@@ -46,6 +46,7 @@ class ConsoleAction:
 _LISTS = frozenset({"fleet", "workers", "providers", "jobs", "log"})
 _QUEUES = frozenset({"fleet", "queue"})
 _JOBS = frozenset({"jobs"})
+_PLOTS = frozenset({"fleet", "queue", "workers", "providers", "plot"})
 
 ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("help", "question_mark,f1", "help", "every key and command", Group.SESSION, footer=True,
@@ -65,6 +66,8 @@ ACTIONS: tuple[ConsoleAction, ...] = (
                   needs_queue=True, changes=True, command="pause <queue>", screens=_QUEUES),
     ConsoleAction("resume", "P", "resume", "resume claims from a paused queue", Group.ACT, needs_queue=True,
                   changes=True, command="resume <queue>", screens=_QUEUES),
+    ConsoleAction("policy", "e", "policy", "change a queue's max age, cap, class, what is automatic", Group.ACT,
+                  needs_queue=True, changes=True, command="policy <queue> [field=value]", screens=_QUEUES),
     ConsoleAction("stop", "x", "stop drain", "stop the drain or refill under way on a queue", Group.ACT,
                   needs_queue=True, changes=True, command="stop <queue>", screens=_QUEUES),
     ConsoleAction("retry", "R", "retry", "put failed jobs back: marked, matching, or all", Group.ACT,
@@ -97,6 +100,10 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("queue_previous", "N", "previous queue", "the same list of the queue before", Group.LOOK,
                   screens=_JOBS),
     ConsoleAction("copy", "y", "copy", "copy the selected id or name to the clipboard (OSC 52)", Group.LOOK),
+    ConsoleAction("plot", "v", "plot", "one plot over the whole screen; tab for the next one", Group.LOOK,
+                  footer=True, screens=_PLOTS),
+    ConsoleAction("range", "T", "range", "plots show the last 5 or 15 minutes, 1, 6 or 24 hours", Group.LOOK,
+                  command="range <5m|15m|1h|6h|24h>", screens=_PLOTS),
     ConsoleAction("scope", "c", "plots of", "plots show the busiest queues, or the selected one", Group.LOOK,
                   screens=frozenset({"fleet"})),
     ConsoleAction("sort", "o", "sort", "sort by the next column; a heading can be clicked too", Group.LOOK,
@@ -114,6 +121,8 @@ ACTIONS: tuple[ConsoleAction, ...] = (
     ConsoleAction("columns_more", "l,right", "more columns", "columns that did not fit", Group.MOVE),
     ConsoleAction("columns_back", "h,left", "columns back", "back towards the usual columns", Group.MOVE),
     ConsoleAction("back", "escape", "back", "close, clear the filter, or go back", Group.MOVE),
+    ConsoleAction("context", "C", "server", "show another server of the settings' [contexts]", Group.SESSION,
+                  command="server <server>"),
     ConsoleAction("palette", "ctrl+p", "palette", "search all commands", Group.SESSION),
     ConsoleAction("screenshot", "ctrl+s", "screenshot", "save the screen as SVG in the current directory",
                   Group.SESSION),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from queuectl.model import FleetState
-from queuectl.policy.diagnosis import Finding, Severity, diagnose
+from queuectl.policy.diagnosis import diagnose
+from queuectl.policy.findings import Finding, Severity
 
 CALM = "queuectl"
 

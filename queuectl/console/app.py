@@ -11,12 +11,15 @@ from typing import Literal
 
 from textual.app import App
 from textual.driver import Driver
+from textual.events import Key
+from textual.screen import ModalScreen
 from textual.theme import Theme
 
-from queuectl.console import actions
+from queuectl.console import actions, words
 from queuectl.console.alarm import Bell
 from queuectl.console.bars import works_on
 from queuectl.console.commandline import Command
+from queuectl.console.contexts import Contexts
 from queuectl.console.driver import SteadyDriver
 from queuectl.console.feed import Feed
 from queuectl.console.glyphs import glyphs
@@ -24,10 +27,12 @@ from queuectl.console.link import Link
 from queuectl.console.palette import RegistryCommands
 from queuectl.console.picture import Picture
 from queuectl.console.screens.base import COMMAND, ConsoleScreen
+from queuectl.console.screens.contexts import ContextScreen
 from queuectl.console.screens.fleet import FleetScreen
 from queuectl.console.screens.help import HelpScreen
 from queuectl.console.screens.jobs import JobsScreen
 from queuectl.console.screens.log import LogScreen
+from queuectl.console.screens.plot import PlotScreen
 from queuectl.console.screens.providers import ProvidersScreen
 from queuectl.console.screens.queue import QueueScreen
 from queuectl.console.screens.workers import WorkersScreen
@@ -65,8 +70,10 @@ class ConsoleApp(App[None], inherit_bindings=False):
         monotonic: Callable[[], float] = time.monotonic,
         driver_class: type[Driver] | None = None,
         first_run: bool = False,
+        contexts: Contexts | None = None,
     ) -> None:
         super().__init__(driver_class=driver_class, ansi_color=True if no_color else None)
+        self.contexts = contexts or Contexts.only(link, settings)
         self.link = link
         self.settings = settings
         self.environment = settings.environment
@@ -93,17 +100,27 @@ class ConsoleApp(App[None], inherit_bindings=False):
         return tone_variables(self.current_theme)
 
     async def on_mount(self) -> None:
-        for screen in (FleetScreen(), QueueScreen(), WorkersScreen(), ProvidersScreen(), JobsScreen(), LogScreen()):
-            self._screens[screen.title_name] = screen
-            self.install_screen(screen, screen.title_name)
-        await self.push_screen(self._screens["fleet"])
+        await self._open_screens()
         for problem in self._problems:
             self.tell(problem, severity="warning")
         if self._first_run:
             self.notify(self._hint(), title="first time here?", markup=False, timeout=HINT_S)
-        self.run_worker(self.feed.run(), group="feed", exclusive=True)
         self.set_interval(1.0, self._age)
         self.set_interval(THEMES_EVERY_S, self._read_themes_again)
+
+    def fresh_screens(self) -> tuple[ConsoleScreen, ...]:
+        """The one to begin with first."""
+        return (FleetScreen(), QueueScreen(), WorkersScreen(), ProvidersScreen(), JobsScreen(), LogScreen(),
+                PlotScreen())  # fmt: skip
+
+    async def _open_screens(self) -> None:
+        """Fresh screens on the server shown, and the polls that fill them."""
+        home, *others = self.fresh_screens()
+        for screen in (home, *others):
+            self._screens[screen.title_name] = screen
+            self.install_screen(screen, screen.title_name)
+        await self.push_screen(home)
+        self.run_worker(self.feed.run(), group="feed", exclusive=True)
 
     def _hint(self) -> str:
         shown = self.keys.shown
@@ -167,6 +184,13 @@ class ConsoleApp(App[None], inherit_bindings=False):
             return works_on(actions.action("mark"), screen.title_name)
         return True
 
+    def on_key(self, event: Key) -> None:
+        """What is typed into the open prompt never comes here, unless it was typed before the prompt had opened."""
+        screen = self.screen
+        if isinstance(screen, ConsoleScreen) and screen.prompting and event.is_printable and event.character:
+            event.prevent_default()
+            screen.type_ahead(event.character)
+
     # Acting: every key, click, palette entry and command ends in one of the `do_` methods.
 
     async def action_do(self, action_id: str) -> None:
@@ -209,6 +233,42 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def do_stop(self) -> None:
         self.run_worker(self.steering.stop(self.selected_queue()), group="stop")
+
+    # Other servers.
+
+    def do_context(self) -> None:
+        if len(self.contexts.names) < 2:
+            self.tell("the settings name no other server: add [contexts.NAME] with a url")
+            return
+        self.push_screen(ContextScreen(self.contexts), self._switch)
+
+    def _switch(self, name: str | None) -> None:
+        if name is not None:
+            self.run_worker(self.action_attach(name), group="command")
+
+    async def action_attach(self, name: str) -> None:
+        """Show another server, with nothing left of the one before: screens, filters and marks are made anew."""
+        if isinstance(self.screen, ModalScreen):
+            self.tell("close the dialog first: it is about the server that is shown")
+            return
+        try:
+            place = self.contexts.place(name)
+        except UsageError as error:
+            self.tell(str(error), severity="error")
+            return
+        if place is self.contexts.current:
+            return
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        for known in self._screens:
+            self.uninstall_screen(known)
+        self.contexts.go(name)
+        self.link, self.settings, self.environment = self.contexts.link, place.settings, place.settings.environment
+        before, self.feed = self.feed, Feed(self.link, self.feed.interval_s, self.paint, self.monotonic)
+        self.feed.span_s = before.span_s
+        self._bell.rest()
+        await self._open_screens()
+        self.tell(f"this is {place.settings.environment.name or name} now: {self.link.address}")
 
     # Going to screens.
 
@@ -260,6 +320,21 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     async def do_log(self) -> None:
         await self.go("log")
+
+    async def do_plot(self) -> None:
+        """The first plot of what the screen is about; on the fleet of everything, unless its plots are of a queue."""
+        screen, large = self.main_screen(), self._screens["plot"]
+        if isinstance(large, PlotScreen) and screen is not None:
+            large.choose(screen.plotted_queue, screen.title_name, screen.plotted_first)
+            await self.go("plot")
+
+    def do_range(self) -> None:
+        self.show_range(self.feed.next_span())
+
+    def show_range(self, span_s: float) -> None:
+        self.feed.show_span(span_s)
+        self.tell(f"plots show the last {words.duration(span_s)}")
+        self.paint()
 
     def do_help(self) -> None:
         self.push_screen(HelpScreen())

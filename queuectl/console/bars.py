@@ -69,6 +69,27 @@ class HeaderBar(Lines):
         self.show([(*left, Span(" " * gap), *right)])
 
 
+class ContextTabs(Lines):
+    """The servers there are, the one shown in reverse; a click shows another."""
+
+    DEFAULT_CSS = "ContextTabs { height: 1; }"
+
+    def show_tabs(self, tabs: Sequence[tuple[str, str]], current: str, hint: str) -> None:
+        """`tabs`: (name, tone) each."""
+        spans: list[Span] = [Span(" ")]
+        self._ends: list[tuple[int, str]] = []
+        """Where each drawn name ends, and the name."""
+        for name, tone in tabs:
+            spans.append(Span(f" {name} ", tone, bold=name == current, badge=name == current))
+            self._ends.append((width(tuple(spans)), name))
+        self.show([(*spans, Span(f"  {hint}", "muted"))])
+
+    async def on_click(self, event: Click) -> None:
+        found = next((name for end, name in self._ends if event.x < end), None)
+        if found is not None:
+            await self.app.run_action(f"app.attach('{found}')")
+
+
 class KeyBar(Widget):
     """The footer: what the keys do on this screen, from the registry; a click does it too."""
 

@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from queuectl.model import QueueSample, Sample
+from queuectl.model import Sample
+from queuectl.store.series import sample_from
 
 LOG = logging.getLogger(__name__)
 KEPT_SAMPLES = 3600
@@ -59,7 +60,7 @@ class DaemonChild:
         except OSError as error:
             LOG.error("the daemon could not be started: %s", error)
             return
-        self._observing = observing
+        self._observing, self._unread = observing, b""
         if self._process.stdout:
             os.set_blocking(self._process.stdout.fileno(), False)
 
@@ -87,6 +88,7 @@ class DaemonChild:
                     with suppress(OSError):
                         pipe.close()
             threading.Thread(target=self._process.wait, name="reaper", daemon=True).start()
+            self._process = None
 
     def listen(self) -> None:
         """Take in what an observing child has printed; call it now and then, or it drops what nobody reads."""
@@ -99,8 +101,7 @@ class DaemonChild:
         for line in lines:
             record = json.loads(line)
             if "queues" in record:
-                rows = {name: QueueSample(*fields) for name, fields in record["queues"].items()}
-                self._samples.append(Sample(record["at_s"], rows))
+                self._samples.append(sample_from([record[name] for name in ("at_s", "queues", "pools", "providers")]))
 
 
 def _log_path(environ: Mapping[str, str]) -> Path:

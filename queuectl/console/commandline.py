@@ -73,7 +73,7 @@ def _allowed(name: str, position: int, fleet: FleetState | None, themes: Sequenc
         return [pool.name for pool in fleet.pools] if fleet else ()
     if name == "name":
         return themes
-    if name in ("number", "number|auto") or position < 0:
+    if name in ("number", "number|auto", "field=value", "server") or position < 0:
         return ()
     words = name.split("|")
     if "QUEUE" in words:

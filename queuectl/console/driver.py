@@ -6,41 +6,29 @@ import os
 import selectors
 from codecs import getincrementaldecoder
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Event
 from typing import Any
 
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
+from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.drivers.linux_inline_driver import LinuxInlineDriver
+from textual.events import CursorPosition
 
 from queuectl.console.words import to_ascii
 
 SELECT_S = 0.1
 
 
-class SteadyDriver(LinuxDriver):
-    """Textual's Linux driver, with bytes that are not UTF-8 dropped and the end of the terminal noticed."""
+class _SteadyInput(Driver):
+    """Reads keys: bytes that are not UTF-8 are dropped, and the end of the terminal is noticed."""
 
-    ascii_only = False
+    fileno: int
+    exit_event: Event
     on_hangup: Callable[[], None] | None = None
     """Called once, from the input thread, when the terminal is gone."""
-
-    @property
-    def backlog(self) -> int:
-        """Writes the terminal has not taken yet; Textual blocks its event loop at 30."""
-        return self._writer_thread._queue.qsize() if self._writer_thread else 0
-
-    @property
-    def _writing(self) -> bool:
-        return self._writer_thread is not None and self._writer_thread.is_alive()
-
-    def write(self, data: str) -> None:
-        """A write to a terminal that is gone would wait for ever: it is dropped."""
-        if self._writing:
-            super().write(to_ascii(data) if self.ascii_only else data)
-
-    def close(self) -> None:
-        if self._writing:
-            super().close()
 
     def run_input_thread(self) -> None:
         """Read keys until told to stop, or until there is no terminal to read from."""
@@ -78,3 +66,49 @@ class SteadyDriver(LinuxDriver):
     def _hang_up(self) -> None:
         if self.on_hangup is not None:
             self.on_hangup()
+
+
+class SteadyDriver(_SteadyInput, LinuxDriver):
+    """Textual's Linux driver, steadier."""
+
+    ascii_only = False
+
+    @property
+    def backlog(self) -> int:
+        """Writes the terminal has not taken yet; Textual blocks its event loop at 30."""
+        return self._writer_thread._queue.qsize() if self._writer_thread else 0
+
+    @property
+    def _writing(self) -> bool:
+        return self._writer_thread is not None and self._writer_thread.is_alive()
+
+    def write(self, data: str) -> None:
+        """A write to a terminal that is gone would wait for ever: it is dropped."""
+        if self._writing:
+            super().write(to_ascii(data) if self.ascii_only else data)
+
+    def close(self) -> None:
+        if self._writing:
+            super().close()
+
+
+class SteadyInlineDriver(_SteadyInput, LinuxInlineDriver):
+    """The one that draws under the prompt."""
+
+    ascii_only = False
+
+    def write(self, data: str) -> None:
+        """A terminal that is gone takes nothing any more."""
+        with suppress(OSError):
+            super().write(to_ascii(data) if self.ascii_only else data)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()  # type: ignore[no-untyped-call]
+
+    def _dispatch(self, messages: Any) -> None:
+        for message in messages:
+            if isinstance(message, CursorPosition):
+                self.cursor_origin = (message.x, message.y)
+            else:
+                self.process_message(message)

@@ -10,6 +10,7 @@ from queuectl.console import fixed_jobs
 from queuectl.model import (
     Action,
     AuditEntry,
+    ContinueOperation,
     Control,
     DeleteFailed,
     Direction,
@@ -22,23 +23,30 @@ from queuectl.model import (
     Operation,
     Outcome,
     Policy,
+    PoolSample,
     PoolState,
     Preview,
+    ProviderSample,
     ProviderState,
     QueueClass,
     QueueSample,
     QueueSamples,
     QueueState,
     Refill,
+    ReplyHistory,
     RetryFailed,
     Sample,
     Scale,
     ServerState,
     SetDirection,
     SetPause,
+    SetPolicy,
     SetShed,
+    StopOperation,
+    Suppress,
     Switch,
     Undo,
+    Unsuppress,
     WorkerState,
 )
 
@@ -58,7 +66,8 @@ def fleet() -> FleetState:
     """Security, payment and welcome mail flow; forum digests drown; legacy is a queue of stock RQ."""
     return FleetState(
         taken_at_s=NOW_S,
-        server=ServerState("redis://10.0.0.5:6379/0", "redis", "7.0.15", 2_310_000_000, 8_000_000_000),
+        server=ServerState("redis://10.0.0.5:6379/0", "redis", "7.0.15", 2_310_000_000, 8_000_000_000,
+                           round_trip_s=0.002),
         queues=(_security(), _payment(), _welcome(), _forum(), _legacy()),
         workers=_workers(),
         pools=(
@@ -166,23 +175,49 @@ def audit() -> tuple[AuditEntry, ...]:
 def history(span_s: float = HISTORY_S) -> list[Sample]:
     """One sample a second up to now; waves instead of noise, so that every run is the same."""
     first = int(NOW_S - min(span_s, HISTORY_S))
-    return [Sample(at_s, _sampled(at_s)) for at_s in map(float, range(first, int(NOW_S) + 1))]
+    return [_sampled(at_s) for at_s in map(float, range(first, int(NOW_S) + 1))]
 
 
-def _sampled(at_s: float) -> dict[str, QueueSample]:
+def _sampled(at_s: float) -> Sample:
     wave = math.sin(at_s / 23) + 0.5 * math.sin(at_s / 7)
-    quiet = {
+    queues = {
         name: QueueSample(int(depth * (1 + wave / 6)), int(depth * (1 + wave / 6)), 20, rate * (1 + wave / 20),
-                          rate * (1 + wave / 25), depth / rate, depth / rate * 2)
+                          rate * (1 + wave / 25), depth / rate, depth / rate * 2, 0, 0, 0, depth / rate,
+                          depth / rate * 4)
         for name, (rate, depth) in _QUIET.items()
     }  # fmt: skip
+    busy = 540 + int(wave * 20)
+    pools = {"critical": PoolSample(4, 124 + int(wave * 10), 200), "bulk": PoolSample(12, busy, 600),
+             "legacy": PoolSample(5, 4, 5)}  # fmt: skip
+    providers = {"default": ProviderSample(326 + wave * 8, None, 64),
+                 "ses": ProviderSample(600 + wave * 9, 625 if at_s > SPIKE_BEGAN_S + 300 else 1_000, 120),
+                 "postmark": ProviderSample(0.0, 250, 2)}  # fmt: skip
+    return Sample(at_s, {**queues, "forum": _forum_sampled(at_s, wave)}, pools, providers)
+
+
+def _forum_sampled(at_s: float, wave: float) -> QueueSample:
     since = max(0.0, at_s - SPIKE_BEGAN_S)
-    spiking = since > 0
     backlog = int(since / 480 * 1_204_442)
-    calm = QueueSample(backlog, backlog, 90, 92 + 5 * wave, 92 + 4 * wave, 0.8, 1.1)
-    spike = QueueSample(min(backlog, 48_112), backlog, 564, 5_012 + 180 * wave, 600 + 9 * wave, since * 2.225,
-                        30 + since / 3)  # fmt: skip
-    return {**quiet, "forum": spike if spiking else calm}
+    if not since:
+        return QueueSample(0, 0, 90, 92 + 5 * wave, 92 + 4 * wave, 0.8, 1.1, 0, 0, 0, 0.3, 2.4)
+    primary = min(backlog, 48_112)
+    surge = min(backlog - primary, 412_330)
+    return QueueSample(primary, backlog, 564, 5_012 + 180 * wave, 600 + 9 * wave, since * 2.225, 30 + since / 3, 0,
+                       surge, backlog - primary - surge, since / 4, 30 + since / 2)  # fmt: skip
+
+
+def replies(provider: str, span_s: float) -> ReplyHistory:
+    """A number a minute: ses began to throttle five minutes ago, the others take what they are given."""
+    minutes = int(span_s // 60)
+    started = NOW_S - minutes * 60
+    delivered = tuple(18_000 + 300 * (minute % 5) for minute in range(minutes))
+    if provider != "ses":
+        return ReplyHistory(started, {"delivered": delivered}, (("250 2.0.0 queued", sum(delivered)),))
+    throttled = tuple(2_400 if minute >= minutes - 5 else 0 for minute in range(minutes))
+    gone = tuple(12 + minute % 3 for minute in range(minutes))
+    texts = (("250 2.0.0 queued", sum(delivered)), ("454 4.7.0 throttling failure: maximum sending rate exceeded",
+             sum(throttled)), ("550 5.1.1 no such user", sum(gone)))  # fmt: skip
+    return ReplyHistory(started, {"delivered": delivered, "throttled": throttled, "failed recipient": gone}, texts)
 
 
 class FixedLink:
@@ -218,6 +253,9 @@ class FixedLink:
     async def samples(self, queue: str) -> QueueSamples:
         found = self.state.queue(queue)
         return fixed_jobs.samples(found) if found else QueueSamples()
+
+    async def replies(self, provider: str, span_s: float) -> ReplyHistory:
+        return replies(provider, span_s)
 
     async def operations(self) -> tuple[Operation, ...]:
         return self.running
@@ -273,6 +311,10 @@ def _say(action: Action, state: FleetState) -> _Said:
         case SetPause(queue=name, value=value):
             act = "Resume" if value is Switch.OFF else "Pause"
             return _Said(f"{act} {name}", f"{act} {name}", (f"{act}s claims by every worker.",))
+        case SetPolicy(queue=name, changes=changes):
+            what = ", ".join(f"{field} → {text or 'as the settings say'}" for field, text in changes)
+            return _Said(f"Policy of {name}: {what or 'nothing differs'}", f"Change the policy of {name}",
+                         ("It stays until it is changed or reset.",), _SHED_FORECAST)  # fmt: skip
         case Drain(queue=name, target=target, to_queue=other):
             return _Said(f"Move waiting messages of {name} to {other or target}", f"Drain 48,112 from {name}",
                          ("Taken from the tail, 1,000 at a time.",), ("waiting          48,112 → 0",),
@@ -285,6 +327,9 @@ def _say(action: Action, state: FleetState) -> _Said:
             return _Said(f"Scale pool {pool} to {wanted}", f"Scale {pool} to {wanted}",
                          ("Stopping workers finish what they hold.",),
                          (f"workers              {now} → {wanted}",))  # fmt: skip
+        case StopOperation() | ContinueOperation() | Suppress() | Unsuppress():
+            name = type(action).__name__
+            return _Said(name, name, ("No panel of the console asks for it.",))
         case Undo(number=number):
             return _Said(f"Undo action {number}", f"Undo {number}", ("Puts back what it changed.",))
         case RetryFailed(queue=name, job_ids=ids) | DeleteFailed(queue=name, job_ids=ids):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from queuectl.console.words import duration
 from queuectl.model import (
     Action,
     Control,
@@ -20,6 +21,7 @@ from queuectl.model import (
     Scale,
     SetDirection,
     SetPause,
+    SetPolicy,
     SetShed,
     Switch,
     Target,
@@ -27,8 +29,10 @@ from queuectl.model import (
     Undo,
     UsageError,
 )
+from queuectl.store import policy_hash
 
 AUTO = "auto"
+SETTINGS = "settings"
 DURATIONS = ("15m", "1h", "4h", "no expiry")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 Values = Mapping[str, str]
@@ -95,6 +99,43 @@ def pause(queue: QueueState, value: str = "") -> Form:
                 lambda values: SetPause(queue.name, Switch(values["value"]), _for_s(values)))  # fmt: skip
 
 
+def policy(queue: QueueState, assignment: str = "") -> Form:
+    """The standing policy, field by field; `assignment`: a change typed with the command, `cap=5000`. What is emptied,
+    or set to `settings`, goes back to what the settings say."""
+    now = {field: text for field, text in policy_hash.spelled(queue.policy).items() if field in policy_hash.CHANGEABLE}
+    typed = _assigned(assignment)
+    fields = tuple(_policy_field(field, typed.get(field, _readable(field, text))) for field, text in now.items())
+
+    def build(values: Values) -> Action:
+        given = {field: values[field] for field, text in now.items() if values[field] != _readable(field, text)}
+        return SetPolicy(queue.name, tuple((field, _canonical(field, text)) for field, text in given.items()))
+
+    return Form(f"policy of {queue.name}", fields, build)
+
+
+def _assigned(text: str) -> dict[str, str]:
+    name, _, value = text.partition("=")
+    return {policy_hash.field_named(name): value} if text else {}
+
+
+def _policy_field(field: str, text: str) -> Field:
+    words = policy_hash.choices(field)
+    return Field(field, field, text, (*words, SETTINGS) if words else (), hint="what the settings say")
+
+
+def _readable(field: str, text: str) -> str:
+    if field.endswith("_s"):
+        return duration(float(text))
+    return f"{int(text):,}" if text.isdecimal() else text
+
+
+def _canonical(field: str, text: str) -> str | None:
+    """As the settings spell it; None for what they say."""
+    if text in ("", SETTINGS):
+        return None
+    return f"{seconds(text, field):.15g}" if field.endswith("_s") else text.replace(",", "")
+
+
 def drain(queue: QueueState, fleet: FleetState, to: str = "") -> Form:
     """Where to, which, how many."""
     stores = (Target.OVERFLOW.value, Target.SHED.value)
@@ -157,19 +198,31 @@ class Picks:
 
 
 def failed(kind: type[RetryFailed | DeleteFailed], queue: QueueState, picks: Picks) -> Form:
-    """Which failed jobs; the marked ones where some are, else the selected one, before all of them."""
-    choices: dict[str, tuple[str, ...]] = {}
+    """Which failed jobs: those marked, else the one selected, before those of the whole list that pass the filter, and
+    all of them."""
+    choices: dict[str, tuple[tuple[str, ...], str]] = {}
     if picks.marked:
-        choices[f"{len(picks.marked):,} marked"] = picks.marked
+        choices[f"{len(picks.marked):,} marked"] = (picks.marked, "")
     elif picks.selected:
-        choices["the selected one"] = (picks.selected,)
+        choices["the selected one"] = ((picks.selected,), "")
     if picks.matching:
-        choices[f"{len(picks.matching):,} matching in sight"] = picks.matching
-    choices[f"all {queue.failed:,} failed of {queue.name}"] = ()
+        choices[f"{len(picks.matching):,} matching in sight"] = (picks.matching, "")
+    if picks.filter_words:
+        choices[f"all that match {picks.filter_words}"] = ((), picks.filter_words)
+    choices[f"all {queue.failed:,} failed of {queue.name}"] = ((), "")
     options = tuple(choices)
-    verb = "retry" if kind is RetryFailed else "delete"
-    return Form(f"{verb} failed of {queue.name}", (Field("which", "which", options[0], options),),
-                lambda values: kind(queue.name, choices[values["which"]]))  # fmt: skip
+    which = Field("which", "which", options[0], options)
+    if kind is DeleteFailed:
+        return Form(f"delete failed of {queue.name}", (which,),
+                    lambda values: DeleteFailed(queue.name, *choices[values["which"]]))  # fmt: skip
+
+    def build(values: Values) -> Action:
+        rate = float(whole(values["rate"], "per second", 1)) if values["rate"] else None
+        ids, match = choices[values["which"]]
+        return RetryFailed(queue.name, ids, match, None if ids else rate)
+
+    rate = Field("rate", "per second", "", hint="at once; or a number, for more than the marked ones")
+    return Form(f"retry failed of {queue.name}", (which, rate), build)
 
 
 def undo(number: int) -> Form:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from queuectl.model import (
@@ -14,6 +15,7 @@ from queuectl.model import (
     Outcome,
     Preview,
     QueueSamples,
+    ReplyHistory,
     Sample,
 )
 
@@ -35,7 +37,7 @@ class Link(Protocol):
     async def fleet(self) -> FleetState:
         """One consistent picture, in one round trip."""
 
-    async def history(self, span_s: float) -> list[Sample]:
+    async def history(self, span_s: float) -> Sequence[Sample]:
         """Samples of the last `span_s` seconds, oldest first; empty where nobody sampled."""
 
     async def preview(self, action: Action) -> Preview:
@@ -52,6 +54,9 @@ class Link(Protocol):
 
     async def samples(self, queue: str) -> QueueSamples:
         """A look into a queue's jobs: some that wait, and why others failed."""
+
+    async def replies(self, provider: str, span_s: float) -> ReplyHistory:
+        """How tries through a provider ended in the last `span_s` seconds, a number a minute."""
 
     async def operations(self) -> tuple[Operation, ...]:
         """Drains and refills under way."""

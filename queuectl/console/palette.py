@@ -45,5 +45,8 @@ class RegistryCommands(Provider):
         fleet = console.picture().fleet
         for queue in fleet.queues if fleet else ():
             yield f"open {queue.name}", "the queue's screen", partial(console.open_queue, queue.name)
+        for name in console.contexts.names:
+            if name != console.contexts.current.name:
+                yield f"server {name}", "show this server", partial(console.action_attach, name)
         for name in console.themes:
             yield f"theme {name}", "change the colours", partial(setattr, console, "theme", name)

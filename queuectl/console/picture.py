@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from queuectl.model import FleetState, Operation, QueueSample, QueueState, Sample
+from queuectl.model import AuditEntry, FleetState, Operation, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,12 @@ class Picture:
     frozen: bool = False
     lagging: bool = False
     """The terminal takes output too slowly; pictures are being left out."""
+    span_s: float = 900.0
+    """What the plots show at most."""
+    events: tuple[AuditEntry, ...] = ()
+    """What happened in that time, newest first, as far as it is known."""
+    history: int = 0
+    """Grows when the samples were read anew, so that plots are redrawn at once."""
 
     @property
     def stale(self) -> bool:
@@ -36,12 +42,3 @@ class Picture:
     def operations_on(self, queue: str) -> tuple[Operation, ...]:
         return tuple(operation for operation in self.operations if operation.queue == queue)
 
-
-def sample_of(fleet: FleetState) -> Sample:
-    """The sample that this picture adds to the history."""
-    return Sample(fleet.taken_at_s, {queue.name: _queue_sample(queue) for queue in fleet.queues})
-
-
-def _queue_sample(queue: QueueState) -> QueueSample:
-    return QueueSample(queue.depth, queue.backlog, queue.in_flight, queue.in_per_s, queue.out_per_s, queue.oldest_s,
-                       queue.wait_p95_s, queue.failed)  # fmt: skip

@@ -29,10 +29,17 @@ REFRESH_S = 0.5
 
 
 class ReplayFeed(Feed):
-    """Reads the history anew with every picture: the time shown may have jumped, or run faster than the clock."""
+    """Recorded time may run faster than the clock: the samples between two pictures come from the recording."""
+
+    def __init__(self, link: ReplayLink, *rest: Any) -> None:
+        super().__init__(link, *rest)
+        self._replay = link
 
     async def poll(self) -> None:
-        self._attached = False
+        newest_s, now_s = self._history.newest_s, self._replay.position_s
+        if newest_s is not None and newest_s < now_s < newest_s + self.span_s / 2:
+            for sample in self._replay.recording.samples(newest_s, now_s):
+                self._history.add(sample)
         await super().poll()
 
 

@@ -17,6 +17,7 @@ from queuectl.model import (
     Preview,
     QueueSamples,
     RefusedError,
+    ReplyHistory,
     Sample,
 )
 from queuectl.record.player import Recording
@@ -133,6 +134,10 @@ class ReplayLink:
     async def samples(self, queue: str) -> QueueSamples:  # noqa: ARG002
         """A recording holds no jobs."""
         return QueueSamples()
+
+    async def replies(self, provider: str, span_s: float) -> ReplyHistory:  # noqa: ARG002
+        """A recording holds no replies."""
+        return ReplyHistory(self.position_s)
 
     async def preview(self, action: Action) -> Preview:  # noqa: ARG002
         _refuse()

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from queuectl.console.app import ConsoleApp
+from queuectl.console.contexts import Contexts
 from queuectl.console.driver import SteadyDriver
+from queuectl.console.inline import InlineApp
 from queuectl.console.link import Link
 from queuectl.settings import Settings
 
@@ -24,18 +26,33 @@ LEAVE_WITHIN_S = 3.0
 """A console that was told to leave, but is blocked on a terminal nobody reads, is ended after this."""
 
 
-def run(link: Link, settings: Settings, *, environ: Mapping[str, str], app_type: type[ConsoleApp] = ConsoleApp) -> int:
+def run(
+    link: Link,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    app_type: type[ConsoleApp] = ConsoleApp,
+    contexts: Contexts | None = None,
+    inline: bool = False,
+) -> int:
     """Show the console until the operator leaves; returns the exit code (128 + number after a signal).
 
-    stdin and stdout must be a terminal: the caller checks. The link is closed before this returns.
+    stdin and stdout must be a terminal: the caller checks. Links are closed before this returns. `inline`: under the
+    prompt, whose last picture stays.
     """
     _log_to_file(environ)
-    app = console_app(link, settings, environ=environ, app_type=app_type)
-    return asyncio.run(_session(app, mouse=settings.console.mouse))
+    app_type = InlineApp if inline else app_type
+    app = console_app(link, settings, environ=environ, app_type=app_type, contexts=contexts)
+    return asyncio.run(_session(app, mouse=settings.console.mouse and not inline, inline=inline))
 
 
 def console_app(
-    link: Link, settings: Settings, *, environ: Mapping[str, str], app_type: type[ConsoleApp] = ConsoleApp
+    link: Link,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    app_type: type[ConsoleApp] = ConsoleApp,
+    contexts: Contexts | None = None,
 ) -> ConsoleApp:
     """The app as this terminal needs it."""
     ascii_only = settings.console.ascii or not speaks_utf8(environ)
@@ -45,8 +62,9 @@ def console_app(
         ascii_only=ascii_only,
         no_color=bool(environ.get("NO_COLOR")),
         theme_dir=_config_home(environ) / "queuectl" / "themes",
-        driver_class=_driver(ascii_only),
+        driver_class=None if environ.get("TEXTUAL_DRIVER") else _driver(ascii_only),
         first_run=_first_run(environ),
+        contexts=contexts,
     )
 
 
@@ -62,14 +80,14 @@ def speaks_utf8(environ: Mapping[str, str]) -> bool:
     return "utf" in locale.lower()
 
 
-async def _session(app: ConsoleApp, *, mouse: bool) -> int:
+async def _session(app: ConsoleApp, *, mouse: bool, inline: bool) -> int:
     leaving = _Leaving(app)
     leaving.listen()
     try:
-        await app.run_async(mouse=mouse)
+        await app.run_async(mouse=mouse, inline=inline, inline_no_clear=inline)
     finally:
         leaving.done()
-        await app.link.close()
+        await app.contexts.close()
     return app.return_code or 0
 
 

@@ -45,6 +45,7 @@ def fixed_app(theme: str = "queuectl-dark", *, ascii_only: bool = False, no_colo
 async def settle(app: ConsoleApp) -> None:
     """Wait until everything asked of the link has been answered and painted."""
     await app.feed.poll()
+    await app.feed.loaded()
     while asked := [worker for worker in app.workers if worker.group != "feed" and not worker.is_finished]:
         await asyncio.gather(*(worker.wait() for worker in asked), return_exceptions=True)
 

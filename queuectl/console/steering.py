@@ -25,6 +25,8 @@ from queuectl.model import (
 if TYPE_CHECKING:
     from queuectl.console.app import ConsoleApp
 
+RANGES_S = {"5m": 300.0, "15m": 900.0, "1h": 3_600.0, "6h": 21_600.0, "24h": 86_400.0}
+"""How the command line spells the plots' ranges."""
 AUDIT_SPAN = 200
 """How far back `u` looks for something to undo."""
 
@@ -33,6 +35,7 @@ _QUEUE_FORMS: dict[str, Callable[[QueueState, FleetState, str], Form]] = {
     "mode": lambda queue, _fleet, value: forms.mode(queue, value),
     "pause": lambda queue, _fleet, _value: forms.pause(queue),
     "resume": lambda queue, _fleet, _value: forms.pause(queue, Switch.OFF.value),
+    "policy": lambda queue, _fleet, assignment: forms.policy(queue, assignment),
     "drain": forms.drain,
     "refill": lambda queue, _fleet, value: forms.refill(queue, value),
 }
@@ -49,7 +52,7 @@ class Steering:
 
     def start(self, command: Command) -> None:
         """Open the panel for a steering command. UsageError when there is nothing to open it on."""
-        self._app.push_screen(ActionPanel(self._form(command)), self.finished)
+        self._app.push_screen(ActionPanel(self._form(command), self._app.link), self.finished)
 
     def run_line(self, text: str) -> None:
         """One line of the command prompt."""
@@ -65,6 +68,10 @@ class Steering:
         match command.action:
             case panel if panel in PANELS:
                 self.start(command)
+            case "range":
+                app.show_range(RANGES_S[word])
+            case "context":
+                app.run_worker(app.action_attach(word), group="command")
             case "theme" if word:
                 app.theme = word
             case "open":
@@ -132,6 +139,7 @@ class Steering:
 
     async def undo(self, number: int | None) -> None:
         """Open the panel for one audit number, or for the newest entry that can be undone."""
+        link = self._app.link
         try:
             number = number or await self._newest_undoable()
         except QueuectlError as error:
@@ -140,7 +148,8 @@ class Steering:
         if number is None:
             self._app.tell(f"nothing to undo in the last {AUDIT_SPAN} entries")
             return
-        await self._app.push_screen(ActionPanel(forms.undo(number)), self.finished)
+        if self._app.link is link:
+            await self._app.push_screen(ActionPanel(forms.undo(number), link), self.finished)
 
     async def _newest_undoable(self) -> int | None:
         entries = await self._app.link.audit(AUDIT_SPAN)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from queuectl.console.child import DaemonChild
@@ -18,17 +19,22 @@ from queuectl.model import (
     Outcome,
     Preview,
     QueueSamples,
+    RefusedError,
+    ReplyHistory,
     Sample,
     Tier,
 )
+from queuectl.policy.history import WHOLE_SPAN_S
 from queuectl.settings import Settings, mask_url
-from queuectl.store import admission, audit, jobs, operations, samples, series
+from queuectl.store import admission, audit, identity, jobs, operations, reply_counts, samples, series
 from queuectl.store.client import AsyncStore
 from queuectl.store.connect import open_async_store
 from queuectl.store.gate import Gate, operator_name
 from queuectl.store.reader import Reader
 
 SPARK_POINTS = 60
+TRIPS = 3
+"""The quickest of so many pictures tells how slow the server is: a single slow one is no news."""
 LEADERLESS_PICTURES = 8
 """Pictures in a row without a leader before this console starts a daemon: a failover takes a few seconds."""
 
@@ -46,6 +52,7 @@ class StoreLink:
         self._opened: AsyncStore | None = None
         self._last: FleetState | None = None
         self._leaderless = 0
+        self._trips_s: deque[float] = deque(maxlen=TRIPS)
         self._depths: dict[str, deque[int]] = {}
 
     @property
@@ -56,8 +63,11 @@ class StoreLink:
 
     async def fleet(self) -> FleetState:
         store = await self._store()
-        first = self._last is None
-        self._last = await store.run(self._reader.fleet())
+        first, asked_s = self._last is None, time.monotonic()
+        fleet = await store.run(self._reader.fleet())
+        self._trips_s.append(time.monotonic() - asked_s)
+        server = replace(fleet.server, round_trip_s=min(self._trips_s), clock_ahead_s=time.time() - fleet.taken_at_s)
+        self._last = replace(fleet, server=server)
         self._see_to_a_daemon(self._last, first=first)
         if self._child.observing:
             self._child.listen()
@@ -65,33 +75,46 @@ class StoreLink:
                                                 for q in self._last.queues))  # fmt: skip
 
     def _see_to_a_daemon(self, fleet: FleetState, *, first: bool) -> None:
-        """Start a child where nobody leads: at once when attaching, later only when no standby took over."""
+        """Start a child where nobody leads: at once when attaching, later only when no standby took over. An observing
+        one leaves when somebody leads, and leads itself when whoever did is gone."""
         self._leaderless = 0 if fleet.leader else self._leaderless + 1
-        if self._child.alive or not self._leaderless:
-            return
-        if first or self._leaderless >= LEADERLESS_PICTURES:
+        patient = self._leaderless >= LEADERLESS_PICTURES
+        may_lead = fleet.managed and not self._settings.environment.read_only
+        if self._child.observing and fleet.leader:
+            self._child.leave()
+        elif self._child.observing and patient and may_lead:
+            self._child.lead()
+        elif not self._child.alive and (patient or (first and not fleet.leader)):
             self._leaderless = 0
-            self._child.start(observing=not fleet.managed or self._settings.environment.read_only)
+            self._child.start(observing=not may_lead)
 
     def _depth(self, queue: str, depth: int) -> tuple[int, ...]:
         seen = self._depths.setdefault(queue, deque(maxlen=SPARK_POINTS))
         seen.append(depth)
         return tuple(seen)
 
-    async def history(self, span_s: float) -> list[Sample]:
+    async def history(self, span_s: float) -> Sequence[Sample]:
         store = await self._store()
-        samples = self._child.samples() or await store.run(series.history(span_s))
-        for sample in samples[-SPARK_POINTS:]:
-            for queue, found in sample.queues.items():
-                self._depth(queue, found.depth)
+        samples: Sequence[Sample] = self._child.samples() or await store.run(series.history(span_s))
+        if span_s <= WHOLE_SPAN_S:
+            self._depths.clear()
+            for sample in samples[-SPARK_POINTS:]:
+                for queue, found in sample.queues.items():
+                    self._depth(queue, found.depth)
         return samples
 
     async def preview(self, action: Action) -> Preview:
-        return await (await self._store()).run(self._gate.preview(action))
+        """With the identity of the server that it was counted on."""
+        store = await self._store()
+        server = await store.run(identity.run_id())
+        return replace(await store.run(self._gate.preview(action)), server=server)
 
     async def commit(self, preview: Preview, *, reason: str, typed: str) -> Outcome:
         """The first confirmed action on a deployment we only observed makes our child its daemon."""
-        outcome = await (await self._store()).run(self._gate.commit(preview, reason=reason, typed=typed))
+        store = await self._store()
+        if await store.run(identity.run_id()) != preview.server:
+            raise RefusedError("another server answers here than the one that was shown (restart or failover)")
+        outcome = await store.run(self._gate.commit(preview, reason=reason, typed=typed))
         if self._child.observing:
             self._child.lead()
         return outcome
@@ -114,6 +137,9 @@ class StoreLink:
     async def samples(self, queue: str) -> QueueSamples:
         return await (await self._store()).run(samples.of_queue(queue))
 
+    async def replies(self, provider: str, span_s: float) -> ReplyHistory:
+        return await (await self._store()).run(reply_counts.replies(provider, span_s))
+
     async def operations(self) -> tuple[Operation, ...]:
         return await (await self._store()).run(operations.running())
 
@@ -130,7 +156,10 @@ class StoreLink:
 
     async def _store(self) -> AsyncStore:
         if self._opened is None:
-            self._opened = await open_async_store(self._url, timeout_s=self._settings.server.timeout_s, check=False)
+            server = self._settings.server
+            self._opened = await open_async_store(
+                self._url, timeout_s=server.timeout_s, check=False, overflow_url=server.overflow_url
+            )
         return self._opened
 
 

@@ -18,4 +18,5 @@ class WitnessedLink(ScriptedLink):
 
 if os.environ.get("TEST_IGNORE_HUP"):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-sys.exit(run(WitnessedLink(), Settings(), environ=os.environ))
+inline = bool(os.environ.get("TEST_INLINE"))
+sys.exit(run(WitnessedLink(), Settings(), environ=os.environ, inline=inline))

@@ -18,7 +18,17 @@ from queuectl.console.screens.base import ConsoleScreen
 from queuectl.console.screens.panel import ActionPanel
 from queuectl.console.shots import settle
 from queuectl.console.view import line_text
-from queuectl.model import Action, FleetState, Outcome, Preview, QueueState, RefusedError, Sample, ServerError
+from queuectl.model import (
+    Action,
+    AuditEntry,
+    FleetState,
+    Outcome,
+    Preview,
+    QueueState,
+    RefusedError,
+    Sample,
+    ServerError,
+)
 from queuectl.settings import Settings
 
 __all__ = ["Clock", "ScriptedLink", "opened", "settle", "text_of", "toasts"]
@@ -47,6 +57,11 @@ class ScriptedLink(FixedLink):
         self.change_preview: dict[str, Any] = {}
         self.refuse_commit = ""
         self.closed = False
+        self.audited: tuple[AuditEntry, ...] | None = None
+        """The audit log, where it reaches back further than the picture's events."""
+
+    async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
+        return await super().audit(limit) if self.audited is None else self.audited[:limit]
 
     async def fleet(self) -> FleetState:
         self.polls += 1

@@ -10,7 +10,7 @@ from dataclasses import replace
 from console_support import Clock, ScriptedLink
 
 from queuectl.console.feed import INTERVALS_S, Feed
-from queuectl.console.fixed import NOW_S
+from queuectl.console.fixed import NOW_S, audit
 
 
 def feed(link: ScriptedLink, clock: Clock | None = None, interval_s: float | None = None) -> tuple[Feed, asyncio.Event]:
@@ -38,12 +38,14 @@ async def test_history_at_attach_then_one_sample_a_poll() -> None:
     link = ScriptedLink()
     one, _ = feed(link)
     await one.poll()
+    assert [sample.at_s for sample in one.picture().samples] == [NOW_S], "the picture does not wait for the history"
+    await one.loaded()
     samples = one.picture().samples
     assert (samples[0].at_s, samples[-1].at_s, len(samples)) == (NOW_S - 900, NOW_S, 901)
     link.state = replace(link.state, taken_at_s=NOW_S + 5)
     await one.poll()
     samples = one.picture().samples
-    assert (samples[0].at_s, samples[-1].at_s) == (NOW_S - 894, NOW_S + 5)
+    assert (samples[0].at_s, samples[-1].at_s) == (NOW_S - 895, NOW_S + 5)
     assert link.histories == 1
 
 
@@ -63,12 +65,68 @@ async def test_after_a_failure_the_history_is_fetched_anew() -> None:
     link = ScriptedLink()
     one, _ = feed(link)
     await one.poll()
+    await one.loaded()
     link.away = "gone"
     await one.poll()
     link.away = ""
     await one.poll()
+    await one.loaded()
     assert link.histories == 2
     assert not one.picture().failure
+
+
+async def test_a_pause_is_filled_from_the_history() -> None:
+    link = ScriptedLink()
+    one, _ = feed(link)
+    await one.poll()
+    await one.loaded()
+    link.state = replace(link.state, taken_at_s=NOW_S + 300)
+    await one.poll()
+    await one.loaded()
+    assert link.histories == 2
+
+
+async def test_another_range_is_read_once_and_merged() -> None:
+    link = ScriptedLink()
+    one, _ = feed(link)
+    await one.poll()
+    await one.loaded()
+    assert one.next_span() == 3600
+    one.show_span(3600)
+    one.show_span(21_600)
+    await one.loaded()
+    picture = one.picture()
+    assert (picture.span_s, picture.history, len(picture.samples)) == (21_600, 2, 39)
+    assert picture.samples[-1].at_s == NOW_S
+    assert max(sample.queues["forum"].backlog for sample in picture.samples) == 1_204_442
+    one.show_span(86_400)
+    assert one.next_span() == 300
+
+
+async def test_a_long_range_has_the_events_of_all_of_it() -> None:
+    link = ScriptedLink()
+    link.state = replace(link.state, events=link.state.events[:2])
+    one, _ = feed(link)
+    await one.poll()
+    assert len(one.picture().events) == 2
+    link.audited = audit()
+    one.show_span(3600)
+    await one.loaded()
+    await one.poll()
+    assert [entry.number for entry in one.picture().events] == [119, 118, 117, 116, 115, 114]
+
+
+async def test_a_history_that_cannot_be_read_is_tried_again_with_the_next_poll() -> None:
+    link = ScriptedLink()
+    one, _ = feed(link)
+    await one.poll()
+    link.away = "gone"
+    await one.loaded()
+    assert len(one.picture().samples) == 1
+    link.away = ""
+    await one.poll()
+    await one.loaded()
+    assert len(one.picture().samples) == 901
 
 
 async def test_an_unexpected_error_is_shown_and_does_not_end_the_loop() -> None:

@@ -117,32 +117,47 @@ async def test_a_filter_without_a_match_says_so_and_steers_nothing() -> None:
         assert main_screen(app).title_name == "fleet"
 
 
+def titles(app: ConsoleApp) -> list[str]:
+    return [str(chart.border_title) for chart in app.screen.query(Chart) if chart.display]
+
+
 async def test_one_plot_at_80x24_and_tab_turns_it() -> None:
     async with opened(size=(80, 24)) as (app, pilot, _):
-        shown = [[chart.display for chart in app.screen.query(Chart)]]
-        for _ in range(3):
+        shown = [titles(app)]
+        for _ in range(7):
             await pilot.press("tab")
-            shown.append([chart.display for chart in app.screen.query(Chart)])
-        assert shown == [[True, False, False], [False, True, False], [False, False, True], [True, False, False]]
+            shown.append(titles(app))
+        assert [len(one) for one in shown] == [1] * 8
+        assert [one[0].split(" ·")[0] for one in shown] == [
+            "waiting", "all in / out per second", "oldest", "all waiting by tier", "wait p95", "slots busy",
+            "providers: used per second", "waiting"]  # fmt: skip
         assert not app.screen.query_one("#events").display
+
+
+async def test_tab_turns_three_plots_at_a_time() -> None:
+    async with opened() as (app, pilot, _):
+        await pilot.press("tab")
+        assert titles(app) == ["all waiting by tier", "wait p95 · busiest 4 of 5", "slots busy"]
+        await pilot.press("tab")
+        assert titles(app)[:2] == ["providers: used per second", "waiting · busiest 4 of 5"]
 
 
 async def test_plots_of_the_selected_queue() -> None:
     async with opened() as (app, pilot, _):
         await pilot.press("c")
         await pilot.pause()
-        assert str(app.screen.query_one("#chart-0", Chart).border_title) == "payment: waiting"
+        assert titles(app)[0] == "payment: waiting by tier"
         await pilot.press("G")
         await pilot.pause()
-        assert str(app.screen.query_one("#chart-0", Chart).border_title) == "forum: waiting"
+        assert titles(app)[0] == "forum: waiting by tier"
         await pilot.press("c")
         await pilot.pause()
-        assert "busiest" in str(app.screen.query_one("#chart-0", Chart).border_title)
+        assert "busiest" in titles(app)[0]
 
 
 async def test_plots_are_redrawn_every_five_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, drawn = Clock(), []
-    monkeypatch.setattr(Chart, "set_series", lambda self, *_args, **_rest: drawn.append(self.id))
+    monkeypatch.setattr(Chart, "show", lambda self, *_args: drawn.append(self.id))
     async with opened(clock=clock) as (app, _, link):
         drawn.clear()
         for _ in range(5):
@@ -152,6 +167,26 @@ async def test_plots_are_redrawn_every_five_seconds_only(monkeypatch: pytest.Mon
         clock.now_s += 5
         await settle(app)
         assert len(drawn) == 3
+
+
+async def test_another_range_is_drawn_at_once_and_a_long_one_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, drawn = Clock(), []
+    async with opened(clock=clock) as (app, pilot, _):
+        monkeypatch.setattr(Chart, "show", lambda _self, picture, _title: drawn.append(picture.span_s))
+        await pilot.press("T")
+        await settle(app)
+        assert drawn
+        assert toasts(app) == ["plots show the last 1h"]
+        drawn.clear()
+        clock.now_s += 14
+        await settle(app)
+        assert drawn == []
+        clock.now_s += 1
+        await settle(app)
+        assert len(drawn) == 3
+        await pilot.press("colon", *"range 5m", "enter")
+        await settle(app)
+        assert set(drawn[3:]) == {300.0}
 
 
 async def test_nothing_is_painted_when_nothing_changed(monkeypatch: pytest.MonkeyPatch) -> None:

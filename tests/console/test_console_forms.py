@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from queuectl.console import fixed, forms
@@ -11,10 +13,12 @@ from queuectl.model import (
     Action,
     Direction,
     Drain,
+    Policy,
     Refill,
     Scale,
     SetDirection,
     SetPause,
+    SetPolicy,
     SetShed,
     Switch,
     Target,
@@ -167,3 +171,37 @@ def test_an_empty_line_is_nothing() -> None:
 )
 def test_completions(typed: str, first: str | None) -> None:
     assert next(iter(completions(typed, FLEET, THEMES)), None) == first
+
+
+# The policy panel.
+
+
+def test_the_policy_panel_shows_what_holds_and_changes_what_is_changed() -> None:
+    form = forms.policy(FORUM)
+    shown = form.defaults()
+    assert (shown["class"], shown["max_age_s"], shown["cap"], shown["shed"]) == ("bulk", "4h", "1,000,000", "off")
+    assert "provider" not in shown
+    options = {field.id: field.options for field in form.fields}
+    assert options["direction"] == ("fifo", "lifo", "auto", "settings")
+    assert options["cap"] == ()
+    assert build(form) == SetPolicy("forum")
+    assert build(form, max_age_s="90m", cap="500,000", shed="auto") == SetPolicy(
+        "forum", (("max_age_s", "5400"), ("cap", "500000"), ("shed", "auto"))
+    )
+    assert build(form, cap="", direction="settings") == SetPolicy("forum", (("cap", None), ("direction", None)))
+
+
+def test_what_is_automatic_is_shown_so() -> None:
+    queue = replace(FORUM, policy=Policy(shed_auto=True, direction=Direction.LIFO, surge=True))
+    shown = forms.policy(queue).defaults()
+    assert (shown["shed"], shown["direction"], shown["surge"], shown["overflow"]) == ("auto", "lifo", "auto", "off")
+
+
+def test_a_policy_field_can_be_typed_with_the_command() -> None:
+    command = parse("policy forum cap=5000", FLEET, THEMES)
+    assert command is not None
+    assert build(forms.policy(FORUM, command.word(1))) == SetPolicy("forum", (("cap", "5000"),))
+    with pytest.raises(UsageError, match="no field 'colour'"):
+        forms.policy(FORUM, "colour=red")
+    with pytest.raises(UsageError, match="max_age_s: 'soon' is not a duration"):
+        build(forms.policy(FORUM), max_age_s="soon")

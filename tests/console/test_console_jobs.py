@@ -123,10 +123,12 @@ async def test_all_is_another_choice_and_matching_a_third() -> None:
     async with opened() as (app, pilot, _):
         await go(app, pilot, "G", "5", "space", "slash", *"spam", "enter", "R")
         choice = app.screen.query_one("#field-which", Choice)
-        assert choice._options == ("1 marked", "3 matching in sight", "all 12 failed of forum")
+        assert choice._options == ("1 marked", "3 matching in sight", "all that match spam", "all 12 failed of forum")
         choice.focus()
         await go(app, pilot, "right")
         assert len(app.screen.preview.action.job_ids) == 3
+        await go(app, pilot, "right")
+        assert app.screen.preview.action == RetryFailed("forum", match="spam")
         await go(app, pilot, "right")
         assert app.screen.preview.action == RetryFailed("forum")
         assert "Retry 12 failed messages" in text_of(app, "#headline")

@@ -280,7 +280,7 @@ async def test_it_cannot_be_committed_twice() -> None:
 async def test_an_operation_that_goes_on_is_said_and_can_be_stopped() -> None:
     class LongLink(ScriptedLink):
         async def commit(self, preview: Preview, *, reason: str, typed: str) -> Outcome:
-            self.running = (Operation("op7", "drain", "forum", "overflow", 3_000),)
+            self.running = (Operation("op7", "drain", "forum", "overflow", done=3_000),)
             return replace(await super().commit(preview, reason=reason, typed=typed), operation="op7")
 
     async with opened(LongLink()) as (app, pilot, link):

@@ -192,7 +192,8 @@ async def test_jobs_that_cannot_be_read_keep_the_last_page() -> None:
 
 async def test_operations_and_their_progress() -> None:
     async with opened() as (app, pilot, link):
-        link.running = (Operation("op7", "refill", "forum", "overflow", 12_000, started_s=link.state.taken_at_s - 9),)
+        began_s = link.state.taken_at_s - 9
+        link.running = (Operation("op7", "refill", "forum", "overflow", done=12_000, started_s=began_s),)
         await go(app, pilot, "G", "enter")
         assert "refill from overflow: 12,000 so far · 9.0s · x stops it" in text_of(app, "#facts")
         await go(app, pilot, "x")

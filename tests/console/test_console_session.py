@@ -212,4 +212,4 @@ async def test_words_of_others_are_never_markup() -> None:
         await settle(app)
         await pilot.pause()
         title = str(app.screen.query_one("#chart-0", Chart).border_title)
-        assert Content.from_markup(title).plain == "[red]x[/]: waiting"
+        assert Content.from_markup(title).plain == "[red]x[/]: waiting by tier"

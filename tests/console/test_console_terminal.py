@@ -29,7 +29,7 @@ PATIENCE_S = 30.0
 class Terminal:
     """A pseudo-terminal with the console on it."""
 
-    def __init__(self, home: Path, **environ: str) -> None:
+    def __init__(self, home: Path, *, command: tuple[str, ...] = (str(SCRIPT),), **environ: str) -> None:
         self.fd, other = pty.openpty()
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.before = termios.tcgetattr(other)
@@ -48,7 +48,7 @@ class Terminal:
             **environ,
         }
         self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT)], stdin=other, stdout=other, stderr=other, env=env, start_new_session=True
+            [sys.executable, *command], stdin=other, stdout=other, stderr=other, env=env, start_new_session=True
         )
         self.other: int | None = other
 
@@ -241,3 +241,76 @@ def test_which_logins_get_ascii(environ: dict[str, str], utf8: bool) -> None:
 
 def test_stand_ins_keep_their_cells() -> None:
     assert to_ascii("╭─│ 🔎 ž") == "+-| /  ?"
+
+
+# Under the prompt, in a browser, and where nothing can be drawn.
+
+
+def test_under_the_prompt_it_leaves_its_last_picture(home: Path) -> None:
+    one = started(Terminal(home, TEST_INLINE="1"))
+    try:
+        one.send(b"\xff\xc3d")
+        one.send(b"r")
+        one.until(b"refresh off")
+        one.seen = b""
+        one.send(b"q")
+        assert one.wait() == 0
+        assert b"payment" in one.seen
+        assert b"forum" in one.seen
+        assert b"\x1b[?25h" in one.seen, "the cursor is back"
+        assert ENTER_SCREEN not in one.seen
+        assert termios.tcgetattr(one.other)[3] == one.before[3]
+        assert (home / "link-closed").exists()
+    finally:
+        one.close()
+
+
+def test_under_the_prompt_it_can_only_look(home: Path) -> None:
+    one = started(Terminal(home, TEST_INLINE="1"))
+    try:
+        one.until(b"the whole console")
+        one.seen = b""
+        one.send(b"d1v?:")
+        one.send(b"r")
+        one.until(b"refresh off")
+        assert b"Cancel" not in one.seen
+    finally:
+        one.close()
+
+
+def test_textual_serve_draws_in_a_browser(home: Path) -> None:
+    """As textual-serve starts it: no terminal, a driver of its own, packets of type, length and payload."""
+    environ = {**os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home),
+               "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver", "COLUMNS": "120", "ROWS": "40",
+               "PYTHONPATH": os.pathsep.join((str(SCRIPT.parent), *sys.path))}  # fmt: skip
+    process = subprocess.Popen([sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, env=environ)  # fmt: skip
+    assert process.stdin
+    assert process.stdout
+    try:
+        seen = b""
+        while b"forum" not in seen:
+            data = os.read(process.stdout.fileno(), 65_536)
+            assert data, seen
+            seen += data
+        process.stdin.write(b"D" + struct.pack(">I", 1) + b"q")
+        process.stdin.flush()
+        process.stdout.read()
+        assert process.wait(PATIENCE_S) == 0
+        assert (home / "link-closed").exists()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_terminal_that_cannot_be_drawn_on_is_told_so(home: Path, term: str) -> None:
+    one = Terminal(home, command=("-m", "queuectl"), TERM=term)
+    try:
+        assert one.wait() == 2
+        assert f"cannot draw on TERM='{term}'".encode() in one.seen
+        assert b"queuectl status" in one.seen
+    finally:
+        one.close()

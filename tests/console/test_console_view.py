@@ -17,7 +17,7 @@ from queuectl.console.view.fleet import COLUMNS, row
 from queuectl.console.view.header import alert, header, short_address
 from queuectl.console.view.layout import fleet_layout, too_small
 from queuectl.console.view.select import SORT_KEYS, Order, filter_queues, first_order, sort_queues
-from queuectl.console.widgets.chart import Series
+from queuectl.console.widgets.series import Series
 from queuectl.model import (
     Control,
     FleetState,
@@ -190,7 +190,7 @@ def test_header_without_any_daemon() -> None:
 def test_header_never_outgrows_the_terminal_and_says_when_facts_are_missing(columns: int) -> None:
     left, right = headers(FRESH, columns, name="PROD")
     assert len(left) + len(right) <= columns
-    assert ("…" in left) is (columns < 120)
+    assert ("…" in left) is (columns < 200)
     assert " PROD " in left
 
 
@@ -218,8 +218,8 @@ def test_header_shows_the_ledgers_residue() -> None:
 
 def test_alert_says_the_worst_first_and_how_much_more_there_is() -> None:
     assert line_text(alert(FRESH, LOOK, 120)) == (
-        " ▲ forum: growing 4.4k/s, will not clear at this rate · shed on by ana@mail-01 · mode lifo by ana@mail-01"
-        " · +1 more"
+        " ▲ forum: growing 4.4k/s, will not clear at this rate · provider-bound: ses at 600 of 625/s"
+        " · +3 more"
     )
     assert line_text(alert(FRESH, LOOK, 70)) == " ▲ forum: growing 4.4k/s, will not clear at this rate · +3 more"
 
@@ -297,7 +297,9 @@ def test_the_address_is_shown_short(address: str, short: str) -> None:
     assert short_address(address) == short
 
 
-@pytest.mark.parametrize(("age_s", "span"), [(0, 60), (60, 60), (61, 120), (200, 300), (599, 600), (5000, 600)])
+@pytest.mark.parametrize(
+    ("age_s", "span"), [(0, 60), (60, 60), (61, 120), (200, 300), (599, 600), (700, 900), (5000, 900)]
+)
 def test_a_young_history_fills_the_plot(age_s: float, span: float) -> None:
     series = [Series("a", "", [(1000.0 - age_s - 9, None), (1000.0 - age_s, 1.0)]), Series("b", "", [])]
-    assert span_s(series, 1000.0) == span
+    assert span_s(series, 1000.0, 900.0) == span

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import UTC
 
 import pytest
 
 from queuectl.console import fixed
-from queuectl.console.picture import Picture, sample_of
+from queuectl.console.picture import Picture
 from queuectl.console.view import Look, line_text
-from queuectl.console.view.charts import busiest, fleet_plots, markers, queue_plots
+from queuectl.console.view.charts import busiest, drawing, fleet_plots, marks, providers_of, queue_plots, replies_plot
 from queuectl.console.view.events import event_lines
 from queuectl.console.view.jobs import jobs_heading
 from queuectl.console.view.log import rows as log_rows
@@ -24,6 +23,7 @@ from queuectl.model import (
     LedgerState,
     Operation,
     QueueState,
+    ReplyHistory,
     Switch,
     WorkerState,
 )
@@ -42,34 +42,66 @@ def queue(name: str) -> QueueState:
 # Plots, events, log, workers.
 
 
-def test_plots_of_the_fleet_and_of_one_queue() -> None:
+def test_plots_of_the_fleet() -> None:
     samples = fixed.history(60)
-    depth, flow, oldest = fleet_plots(FLEET, samples, "", LOOK)
+    depth, flow, oldest, tiers, waits, busy, used = (make() for make in fleet_plots(FLEET, samples, LOOK))
     assert [series.name for series in depth.series] == ["forum", "legacy", "payment", "welcome"]
     assert depth.title == "waiting · busiest 4 of 5"
     assert [series.name for series in flow.series] == ["in", "out"]
-    assert oldest.unit == "s"
+    assert (oldest.unit, waits.unit, busy.unit, busy.most, used.unit) == ("s", "s", "%", 1.0, "/s")
     assert flow.series[0].points[-1][1] == pytest.approx(sum(one.in_per_s or 0 for one in samples[-1].queues.values()))
-    assert [plot.title for plot in queue_plots("forum", samples)] == [
-        plot.title for plot in fleet_plots(FLEET, samples, "forum", LOOK)
-    ]
+    assert tiers.stacked
+    assert sum(series.points[-1][1] or 0 for series in tiers.series) == sum(
+        one.backlog for one in samples[-1].queues.values()
+    )
+    assert [series.name for series in busy.series] == ["critical", "bulk", "legacy"]
+    assert busy.series[2].points[-1][1] == pytest.approx(0.8)
+    assert [series.name for series in used.series] == ["default", "ses", "postmark"]
+
+
+def test_plots_of_a_queue() -> None:
+    tiers, _, ages, busy, used = (make() for make in queue_plots("forum", FLEET, fixed.history(60)))
+    assert [(one.name, one.points[-1][1]) for one in tiers.series] == [
+        ("primary", 48_112), ("surge", 412_330), ("overflow", 744_000)]  # fmt: skip
+    assert [one.name for one in ages.series] == ["oldest", "wait p50", "p95", "p99"]
+    assert [one.name for one in busy.series] == ["bulk"]
+    assert (used.title, [one.name for one in used.series]) == ("ses: used / allowed per second", ["used", "allowed"])
+    assert providers_of("welcome", FLEET) == ("default",)
+    assert providers_of("", FLEET) == ("default", "ses", "postmark")
+
+
+def test_replies_are_stacked_by_class_with_the_rest_together() -> None:
+    replies = fixed.replies("ses", 900)
+    plot = replies_plot("ses", replies)
+    assert [one.name for one in plot.series] == ["delivered", "throttled", "failed recipient"]
+    assert len(plot.series[0].points) == 14, "the minute that is not over yet is left out"
+    many = {f"failed {letter}": (1, 1, 1) for letter in "abcde"}
+    plot = replies_plot("ses", ReplyHistory(0.0, {"delivered": (5, 5, 5), **many}))
+    assert [(one.name, one.points[0]) for one in plot.series][3] == ("3 others", (60.0, 3.0))
 
 
 def test_a_queue_that_was_not_there_yet_leaves_a_gap() -> None:
-    plot = queue_plots("new", fixed.history(3))[0]
+    plot = queue_plots("new", FLEET, fixed.history(3))[0]()
     assert [value for _, value in plot.series[0].points] == [None] * 4
 
 
 def test_colours_stay_with_their_queues_when_the_ranking_changes() -> None:
-    assert busiest(FLEET.queues, lambda one: float(one.depth)) == busiest(
-        FLEET.queues, lambda one: float(one.depth * 2)
-    )
-    assert busiest(FLEET.queues, lambda one: 0.0) == ("forum", "legacy", "payment", "security")
+    assert busiest({"a": 1.0, "b": 2.0, "c": None}) == busiest({"a": 4.0, "b": 2.0, "c": 0.0}) == ("a", "b", "c")
+    assert busiest(dict.fromkeys("edcba", 0.0)) == ("a", "b", "c", "d")
 
 
-def test_markers_are_operators_acts() -> None:
-    assert [name for _, name in markers(FLEET.events, "forum")] == ["mode", "shed"]
-    assert len(markers(FLEET.events, "")) == 5
+def test_marks_are_what_happened_to_the_queue_in_the_time_shown() -> None:
+    picture = Picture(FLEET, events=FLEET.events)
+    found = marks(picture, "forum", fixed.NOW_S - 900)
+    assert [(mark.name, mark.rule) for mark in found] == [("mode", True), ("shed", True), ("repair", False)]
+    assert len(marks(picture, "", fixed.NOW_S - 900)) == 4
+    assert len(marks(picture, "", fixed.NOW_S - 9000)) == 6
+
+
+def test_long_ranges_take_their_step_for_no_gap() -> None:
+    plot = queue_plots("forum", FLEET, fixed.history(60))[0]()
+    assert drawing(plot, Picture(FLEET, span_s=900.0), "").gap_s == 25.0
+    assert drawing(plot, Picture(FLEET, span_s=86_400.0), "").gap_s == 240.0
 
 
 def test_events_say_when_there_are_more() -> None:
@@ -161,7 +193,7 @@ def test_a_ledger_that_does_not_add_up_says_so(book: Ledger, said: str) -> None:
 
 
 def test_operations_under_way() -> None:
-    drain = Operation("op1", "drain", "forum", "overflow", 312_000, 412_000, started_s=fixed.NOW_S - 12)
+    drain = Operation("op1", "drain", "forum", "overflow", done=312_000, limit=412_000, started_s=fixed.NOW_S - 12)
     assert line_text(operations([drain], fixed.NOW_S, LOOK)[0]) == (
         " running  drain to overflow: 312,000 of 412,000 so far · 12s · x stops it"
     )
@@ -172,10 +204,3 @@ def test_jobs_heading() -> None:
         " JOBS queued 21-31 of 48,112 in claim order, newest first · tab: in flight"
     )
     assert line_text(jobs_heading(queue("legacy"), "failed", 0, 0, LOOK)) == " JOBS failed none of 7 · tab: finished"
-
-
-def test_a_picture_becomes_a_sample() -> None:
-    sample = sample_of(FLEET)
-    assert sample.at_s == FLEET.taken_at_s
-    assert sample.queues["forum"].backlog == 1_204_442
-    assert math.isclose(sample.queues["forum"].oldest_s or 0, 1068)

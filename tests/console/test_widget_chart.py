@@ -4,7 +4,8 @@ from textual.app import App, ComposeResult
 from textual.strip import Strip
 
 from queuectl.console.theme import load_themes, tone_variables
-from queuectl.console.widgets.chart import Chart, Series
+from queuectl.console.widgets.chart import Chart
+from queuectl.console.widgets.series import Mark, Picture, Series
 
 END_S = 1_700_000_000.0
 
@@ -36,9 +37,9 @@ class ChartApp(App[None]):
     def compose(self) -> ComposeResult:
         yield self.chart
 
-    def show(self, value: float = 100.0, end_s: float = END_S, **more: Any) -> None:
+    def show(self, value: float = 100.0, end_s: float = END_S, title: str = "", marks: tuple[Mark, ...] = ()) -> None:
         points = [(END_S - 300 + second, value) for second in range(301)]
-        self.chart.set_series([Series("forum", "series-1", points)], end_s=end_s, span_s=300, **more)
+        self.chart.show(Picture((Series("forum", "series-1", points),), marks, end_s, 300), title)
 
 
 async def test_series_set_before_the_first_paint_are_drawn():
@@ -58,7 +59,6 @@ async def test_the_same_picture_paints_nothing():
         await pilot.pause()
         app.chart.drawn.clear()
         app.show(title="depth", end_s=END_S + 0.01)
-        app.chart.set_markers([])
         await pilot.pause()
         assert app.chart.drawn == []
 
@@ -70,7 +70,7 @@ async def test_only_lines_that_came_out_different_are_painted():
         await pilot.pause()
         app.chart.drawn.clear()
         points = [(END_S - 300 + second, 100.0 if second < 300 else 99.0) for second in range(301)]
-        app.chart.set_series([Series("forum", "series-1", points)], end_s=END_S, span_s=300)
+        app.chart.show(Picture((Series("forum", "series-1", points),), (), END_S, 300))
         await pilot.pause()
         assert app.chart.drawn == [0]
 
@@ -85,8 +85,7 @@ async def test_the_title_goes_into_the_border():
 async def test_it_follows_its_size():
     app = ChartApp()
     async with app.run_test(size=(60, 12)) as pilot:
-        app.show(110)
-        app.chart.set_markers([(END_S - 150, "LIFO")])
+        app.show(110, marks=(Mark(END_S - 150, "LIFO"),))
         await pilot.resize_terminal(30, 8)
         await pilot.pause()
         assert len(app.chart.lines) == 8
@@ -97,8 +96,7 @@ async def test_it_follows_its_size():
 async def test_ascii_draws_nothing_else():
     app = ChartApp(ascii=True)
     async with app.run_test(size=(60, 12)) as pilot:
-        app.show()
-        app.chart.set_markers([(END_S - 150, "LIFO")])
+        app.show(marks=(Mark(END_S - 150, "LIFO"),))
         await pilot.pause()
         assert all(line.isascii() for line in app.chart.lines)
 

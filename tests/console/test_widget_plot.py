@@ -1,8 +1,11 @@
 from datetime import UTC
+from typing import Any
 
 from queuectl.console.glyphs import ASCII, UNICODE
-from queuectl.console.widgets.plot import Line, Picture, Series, Style, draw
+from queuectl.console.widgets.plot import Line, Style, draw
 from queuectl.console.widgets.raster import Raster
+from queuectl.console.widgets.series import Mark, Picture, Series
+from queuectl.console.widgets.stack import stacked
 
 BRAILLE = Style(UNICODE)
 PLAIN = Style(ASCII)
@@ -17,8 +20,8 @@ def _flat(value: float | None, name: str = "forum", tone: str = "series-1") -> S
     return Series(name, tone, [(END_S - 99 + second, value) for second in range(100)])
 
 
-def _picture(*series: Series, unit: str = "", markers: tuple[tuple[float, str], ...] = ()) -> Picture:
-    return Picture(series, markers, END_S, 100.0, unit)
+def _picture(*series: Series, unit: str = "", marks: tuple[Mark, ...] = (), **more: Any) -> Picture:
+    return Picture(series, marks, END_S, 100.0, unit, **more)
 
 
 def _dots(lines: list[str]) -> int:
@@ -59,6 +62,48 @@ def test_a_gap_stays_empty():
     assert _dots(gapped) < _dots(_text(draw(_picture(whole), 40, 9, BRAILLE))) / 2
 
 
+def test_missing_samples_are_a_gap_where_they_are_far_apart():
+    points = [(END_S - 99 + second, 5.0) for second in range(100) if not 20 < second < 80]
+    joined = _text(draw(_picture(Series("a", "series-1", points)), 40, 9, BRAILLE))
+    gapped = _text(draw(_picture(Series("a", "series-1", points), gap_s=25.0), 40, 9, BRAILLE))
+    assert _dots(gapped) < _dots(joined) / 2
+
+
+def test_a_share_has_an_axis_to_100_percent():
+    lines = _text(draw(_picture(_flat(0.25), unit="%", most=1.0), 40, 9, BRAILLE))
+    assert lines[0] == "─ forum 25%"
+    assert lines[1].startswith("100%┤")
+    assert lines[7].startswith("  0%┤")
+
+
+def test_layers_stand_upon_each_other_and_differ_without_colour():
+    parts = (_flat(40, "primary"), _flat(30, "surge", "series-2"), _flat(30, "overflow", "series-3"))
+    lines = _text(draw(_picture(*parts, stacked=True), 60, 12, BRAILLE))
+    assert lines[0] == "⣿ primary 40  ⡪ surge 30  ⡂ overflow 30"
+    assert lines[1].startswith("100┤")
+    column = [line[30] for line in lines[1:11]]
+    assert column[-2:] == ["⣿", "⣿"]
+    assert "⡪" in column
+    assert "⡂" in column
+    plain = _text(draw(_picture(*parts, stacked=True), 60, 12, PLAIN))
+    assert "".join(line[30] for line in plain[1:11]) == "...++#####"
+    assert plain[0] == "# primary 40  + surge 30  . overflow 30"
+
+
+def test_a_layer_without_anything_takes_no_room_and_a_gap_in_one_is_a_gap_above():
+    parts = (_flat(10, "primary"), _flat(0, "surge", "series-2"), _flat(None, "overflow", "series-3"))
+    drawn = draw(_picture(*parts, stacked=True), 40, 9, BRAILLE)
+    assert {tone for line in drawn[1:8] for text, tone, _ in line if text.strip()} == {"muted", "series-1"}
+    assert [value for _, value in stacked(parts)[2].points] == [None] * 100
+    assert [value for _, value in stacked(parts)[1].points] == [10] * 100
+
+
+def test_a_thin_layer_on_a_thick_one_keeps_its_colour():
+    parts = (_flat(98, "delivered"), _flat(2, "throttled", "series-2"))
+    drawn = draw(_picture(*parts, stacked=True), 60, 12, BRAILLE)
+    assert "series-2" in {tone for line in drawn[1:11] for _, tone, _ in line}
+
+
 def test_sparse_points_are_joined():
     points = [(END_S - 99, 0.0), (END_S, 10.0)]
     lines = _text(draw(_picture(Series("a", "series-1", points)), 43, 9, BRAILLE))
@@ -96,7 +141,7 @@ def test_ascii_uses_nothing_else_and_one_mark_a_series():
 
 
 def test_markers_stand_at_their_time_with_their_name():
-    lines = _text(draw(_picture(_flat(0), markers=((END_S - 50, "LIFO"),)), 44, 9, BRAILLE))
+    lines = _text(draw(_picture(_flat(0), marks=(Mark(END_S - 50, "LIFO"),)), 44, 9, BRAILLE))
     column = lines[1].index("┊")
     assert lines[1][column:].startswith("┊LIFO")
     assert all(line[column] == "┊" for line in lines[1:7])
@@ -104,8 +149,17 @@ def test_markers_stand_at_their_time_with_their_name():
 
 
 def test_markers_outside_are_left_out():
-    lines = _text(draw(_picture(_flat(1), markers=((END_S - 500, "old"), (END_S + 5, "new"))), 44, 9, BRAILLE))
+    lines = _text(draw(_picture(_flat(1), marks=(Mark(END_S - 500, "old"), Mark(END_S + 5, "new"))), 44, 9, BRAILLE))
     assert not any("┊" in line for line in lines)
+
+
+def test_what_automation_did_is_a_tick_and_gives_way_to_an_operators_act():
+    lines = _text(draw(_picture(_flat(0), marks=(Mark(END_S - 50, "shed", rule=False),)), 44, 9, BRAILLE))
+    column = lines[1].index("▼")
+    assert lines[1][column:].startswith("▼shed")
+    assert all("▼" not in line for line in lines[2:])
+    both = (Mark(END_S - 50, "LIFO"), Mark(END_S - 50, "shed", rule=False))
+    assert "┊LIFO" in _text(draw(_picture(_flat(0), marks=both), 44, 9, BRAILLE))[1]
 
 
 def test_the_legend_cuts_names_and_then_counts_what_it_leaves_out():
@@ -129,7 +183,7 @@ def test_values_that_are_no_numbers_are_gaps():
 
 
 def test_every_size_gives_exactly_its_lines():
-    picture = _picture(_flat(3), _flat(7, "payment"), markers=((END_S - 10, "x"),))
+    picture = _picture(_flat(3), _flat(7, "payment"), marks=(Mark(END_S - 10, "x"),))
     for style in (BRAILLE, PLAIN):
         for width in (0, 1, 3, 11, 12, 40):
             for height in range(8):

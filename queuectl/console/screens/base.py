@@ -14,10 +14,10 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from queuectl.console.bars import HeaderBar, KeyBar, Lines
+from queuectl.console.bars import ContextTabs, HeaderBar, KeyBar, Lines
 from queuectl.console.commandline import completions
 from queuectl.console.picture import Picture
-from queuectl.console.view.header import alert, header
+from queuectl.console.view.header import alert, environment_tone, header
 from queuectl.console.view.layout import MIN_COLUMNS, MIN_ROWS, too_small
 from queuectl.console.view.look import Line, Look
 from queuectl.console.widgets.table import LiveTable, Row
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from queuectl.console.app import ConsoleApp
 
 FILTER, COMMAND = "/", ":"
+TABS_FROM_ROWS = 30
 
 
 class RowTable(LiveTable, inherit_bindings=False):
@@ -74,6 +75,8 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         yield HeaderBar(id="header")
+        if len(self.console.contexts.names) > 1:
+            yield ContextTabs(id="contexts")
         yield Lines(id="alert")
         yield from self.body()
         yield Static(id="too-small")
@@ -93,6 +96,16 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
     def selected_queue(self) -> str:
         """The queue that actions are about; empty: none."""
         return ""
+
+    @property
+    def plotted_queue(self) -> str:
+        """The queue that its plots are about; empty: all of them."""
+        return ""
+
+    @property
+    def plotted_first(self) -> int:
+        """The plot to begin with where it is shown large."""
+        return 0
 
     def copied(self) -> str:
         """What the copy key takes; empty: nothing is selected."""
@@ -119,12 +132,27 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         self.query_one("#alert", Lines).show([self.alert_line(picture)])
         self.paint(picture)
 
+    @property
+    def has_tabs(self) -> bool:
+        """A line names the servers to switch between; in a small terminal the header's badge must do."""
+        return len(self.console.contexts.names) > 1 and self.size.height >= TABS_FROM_ROWS
+
+    @property
+    def rows(self) -> int:
+        """Rows there are without that line."""
+        return self.size.height - self.has_tabs
+
     def show_header(self, picture: Picture) -> None:
         link, columns = self.console.link, self.size.width
         environment = self.console.environment
         left, right = header(picture, self.look, columns, environment=environment, address=link.address,
                              daemon=link.daemon)  # fmt: skip
         self.query_one("#header", HeaderBar).show_parts(left, right, columns)
+        for tabs in self.query(ContextTabs):
+            tabs.display = self.has_tabs
+            contexts, signs = self.console.contexts, self.look.signs
+            shown = [(place.name, environment_tone(place.settings.environment)) for place in contexts.places]
+            tabs.show_tabs(shown, contexts.current.name, f"{self.console.keys.shown('context')} {signs.right} switch")
 
     @on(ScreenResume)
     def _resumed(self) -> None:
@@ -142,10 +170,18 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         box = self.query_one("#prompt-input", Input)
         box.value = text
         box.cursor_position = len(text)
-        box.focus()
+        self.set_focus(box)
+
+    def type_ahead(self, character: str) -> None:
+        """A key that was on its way when the prompt opened: over a slow line they come in bursts."""
+        self.query_one("#prompt-input", Input).insert_text_at_cursor(character)
 
     def close_prompt(self) -> None:
         self.remove_class("-prompting")
+        self.rest()
+
+    def rest(self) -> None:
+        """Give the keys back to what the screen is about."""
         self.table().focus()
 
     @property
@@ -182,8 +218,12 @@ class ConsoleScreen(Screen[None], inherit_bindings=False):
         elif self._filter:
             self._filter = ""
         else:
-            await self.console.go_back()
+            await self.leave()
         self.console.paint()
+
+    async def leave(self) -> None:
+        """Where Esc leads when nothing is open any more."""
+        await self.console.go_back()
 
     # Moving in the screen's table.
 

@@ -5,37 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual import on
-from textual.containers import Horizontal
-from textual.markup import escape
 from textual.widget import Widget
 
 from queuectl.console.bars import Lines
 from queuectl.console.picture import Picture
 from queuectl.console.screens.base import ConsoleScreen, RowTable
-from queuectl.console.view.charts import Plot, fleet_plots, markers, span_s
+from queuectl.console.screens.plots import PlotRow
+from queuectl.console.view.charts import plots
 from queuectl.console.view.events import event_lines
 from queuectl.console.view.fleet import COLUMNS, row
 from queuectl.console.view.layout import Layout, fleet_layout
 from queuectl.console.view.look import Line, Span, cut
 from queuectl.console.view.select import SORT_KEYS, Order, filter_queues, first_order, sort_queues
-from queuectl.console.widgets.chart import Chart
 from queuectl.console.widgets.table import LiveTable
 from queuectl.model import FleetState
 
-CHART_EVERY_S = 5.0
-"""A column of dots stands for about 8 s at 120 columns; each redraw costs a kilobyte or two on the line."""
-
-
-def draw_plot(chart: Chart, plot: Plot, fleet: FleetState, queue: str) -> None:
-    """The last minutes, with the acts on a queue (empty: on any) marked."""
-    chart.set_markers(markers(fleet.events, queue))
-    chart.set_series(
-        plot.series,
-        end_s=fleet.taken_at_s,
-        span_s=span_s(plot.series, fleet.taken_at_s),
-        unit=plot.unit,
-        title=escape(plot.title),
-    )
+MOST_PLOTS = 3
 
 
 class FleetScreen(ConsoleScreen):
@@ -47,15 +32,14 @@ class FleetScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._order: Order | None = None
-        self._pane = 0
+        self._first_plot = 0
         self._only_selected = False
-        self._charted_s = -CHART_EVERY_S
+        self._plots_shown = 1
 
     def body(self) -> Iterable[Widget]:
         ascii_only = self.look.signs.ascii
         yield RowTable(COLUMNS, id="queues", empty="no queues yet", ascii=ascii_only)
-        charts = [Chart(id=f"chart-{index}", clock=True, zone=self.look.zone, ascii=ascii_only) for index in range(3)]
-        yield Horizontal(*charts, id="charts", classes="fades")
+        yield PlotRow(MOST_PLOTS, self.look)
         yield Lines(id="events", classes="fades")
 
     def selected_queue(self) -> str:
@@ -66,7 +50,7 @@ class FleetScreen(ConsoleScreen):
         if fleet is None:
             return
         queues = sort_queues(filter_queues(fleet.queues, self.filter_words), self._order)
-        layout = fleet_layout(self.size.width, self.size.height, len(fleet.queues), len(fleet.events))
+        layout = fleet_layout(self.size.width, self.rows, len(fleet.queues), len(fleet.events))
         self._divide(layout)
         self.table().set_rows([row(queue, self.look, dim=picture.stale) for queue in queues])
         self.query_one("#events", Lines).show(self._events(fleet, layout.event_rows))
@@ -82,11 +66,8 @@ class FleetScreen(ConsoleScreen):
 
     def _divide(self, layout: Layout) -> None:
         self.table().styles.height = layout.table
-        charts = self.query_one("#charts", Horizontal)
-        charts.display = layout.charts > 0
-        charts.styles.height = max(layout.chart_rows, 1)
-        for index, chart in enumerate(self.query(Chart)):
-            chart.display = layout.charts == 3 or index == self._pane
+        self._plots_shown = max(layout.charts, 1)
+        self.query_one(PlotRow).fit(layout.charts, layout.chart_rows)
         events = self.query_one("#events", Lines)
         events.display = layout.event_rows > 0
         events.styles.height = max(layout.event_rows, 1)
@@ -96,31 +77,24 @@ class FleetScreen(ConsoleScreen):
         lines = [heading, *event_lines(fleet.events, self.look, rows - 1)] if rows else []
         return [cut(line, self.size.width, self.look) for line in lines]
 
-    # Plots: every few seconds, at once when the operator asked for something else.
+    @property
+    def plotted_queue(self) -> str:
+        """The queue that the plots are about; empty: all of them."""
+        return self.selected_queue() if self._only_selected else ""
+
+    @property
+    def plotted_first(self) -> int:
+        return self._first_plot
 
     def _paint_charts(self, picture: Picture) -> None:
-        now_s = self.console.monotonic()
-        if now_s - self._charted_s >= CHART_EVERY_S and not picture.stale:
-            self._charted_s = now_s
-            self._draw_charts(picture)
-
-    def _draw_charts(self, picture: Picture) -> None:
-        fleet = picture.fleet
-        if fleet is None:
-            return
-        selected = self.selected_queue() if self._only_selected else ""
-        plots = fleet_plots(fleet, picture.samples, selected, self.look)
-        for chart, plot in zip(self.query(Chart), plots, strict=True):
-            if chart.display:
-                draw_plot(chart, plot, fleet, selected)
-
-    def redraw_charts(self) -> None:
-        self.call_after_refresh(lambda: self._draw_charts(self.console.picture()))
+        queue = self.plotted_queue
+        self.query_one(PlotRow).show(plots(picture, queue, self.look), picture, self.console.monotonic(), queue=queue,
+                                     first=self._first_plot)  # fmt: skip
 
     @on(LiveTable.RowHighlighted)
     def _moved(self) -> None:
         if self._only_selected:
-            self.redraw_charts()
+            self._paint_charts(self.console.picture())
 
     @on(LiveTable.RowSelected)
     async def _chosen(self) -> None:
@@ -155,10 +129,11 @@ class FleetScreen(ConsoleScreen):
         await self.console.open_queue(self.selected_queue())
 
     def do_pane(self) -> None:
-        self._pane = (self._pane + 1) % 3
-        self.console.paint()
-        self.redraw_charts()
+        count = len(plots(self.console.picture(), self.plotted_queue, self.look))
+        self._first_plot = (self._first_plot + self._plots_shown) % max(count, 1)
+        self._paint_charts(self.console.picture())
 
     def do_scope(self) -> None:
         self._only_selected = not self._only_selected
-        self.redraw_charts()
+        self._first_plot = 0
+        self._paint_charts(self.console.picture())

@@ -16,6 +16,7 @@ from textual.widgets import Button, Input, Static
 from queuectl.console.bars import Lines, bullet
 from queuectl.console.choice import Choice
 from queuectl.console.forms import Field, Form
+from queuectl.console.link import Link
 from queuectl.console.view.header import environment_badge
 from queuectl.console.view.look import Line, Look, Span
 from queuectl.console.words import plain
@@ -44,9 +45,13 @@ class ActionPanel(ModalScreen[Outcome | None]):
         Binding("down", "app.focus_next", show=False),
     ]
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, link: Link) -> None:
         super().__init__()
         self._form = form
+        self._link = link
+        """What the form was filled in for; never another, whatever is shown by the time of the confirmation."""
+        self._server = ""
+        """Identity of the server that answered first."""
         self._values = form.defaults()
         self._preview: Preview | None = None
         self._problem = ""
@@ -133,14 +138,23 @@ class ActionPanel(ModalScreen[Outcome | None]):
     async def _preview_now(self, question: int) -> None:
         try:
             action = self._form.build(self._values)
-            self._preview = await self.console.link.preview(action)
-            self._problem = ""
+            self._preview = await self._link.preview(action)
+            self._server = self._server or self._preview.server
+            self._problem = self._stranger()
         except UsageError as error:
             self._preview, self._problem = None, str(error)
         except QueuectlError as error:
             self._problem = str(error)
         self._answered_question = question
         self._show()
+
+    def _stranger(self) -> str:
+        """Why this panel must not act any more; empty: it is still about the server that is shown."""
+        if self._link is not self.console.link:
+            return f"this was opened on {self._link.address}, and {self.console.link.address} is shown now"
+        if self._preview is not None and self._preview.server != self._server:
+            return "another server answers here than when this was opened (restart or failover): open it anew"
+        return ""
 
     def _answered(self, field_id: str, value: str) -> None:
         """An answer changed: what was shown no longer holds, so it cannot be confirmed until counted anew."""
@@ -240,7 +254,10 @@ class ActionPanel(ModalScreen[Outcome | None]):
 
     @on(Button.Pressed, "#confirm")
     def _confirmed(self) -> None:
-        if self._may_confirm() and self._preview is not None:
+        self._problem = self._stranger() or self._problem
+        if not self._may_confirm():
+            self._show()
+        elif self._preview is not None:
             self._committing = True
             self._news = ""
             self._show_confirm()
@@ -252,7 +269,7 @@ class ActionPanel(ModalScreen[Outcome | None]):
         reason = self.query_one("#reason", Input).value.strip()
         typed = self.query_one("#typed", Input).value.strip()
         try:
-            outcome = await self.console.link.commit(shown, reason=reason, typed=typed)
+            outcome = await self._link.commit(shown, reason=reason, typed=typed)
         except RefusedError as error:
             self._news = f"refused: {error}"
         except ServerError as error:

@@ -12,8 +12,8 @@ from queuectl.console.bars import Lines
 from queuectl.console.figures import Figures
 from queuectl.console.picture import Picture
 from queuectl.console.screens.base import RowTable
-from queuectl.console.screens.fleet import CHART_EVERY_S, draw_plot
 from queuectl.console.screens.job_pages import JobPages
+from queuectl.console.screens.plots import PlotRow
 from queuectl.console.view import queue as view
 from queuectl.console.view.charts import queue_plots
 from queuectl.console.view.events import event_line
@@ -22,9 +22,9 @@ from queuectl.console.view.insight import age_lines, error_lines
 from queuectl.console.view.jobs import JOB_COLUMNS, jobs_heading
 from queuectl.console.view.layout import WIDE_COLUMNS
 from queuectl.console.view.look import Line, Span, cut
-from queuectl.console.widgets.chart import Chart
-from queuectl.model import FleetState, QueuectlError, QueueSamples, QueueState
+from queuectl.model import FleetState, ProviderState, QueuectlError, QueueSamples, QueueState
 from queuectl.policy.diagnosis import queue_findings
+from queuectl.policy.fleet_findings import provider_of
 
 EVENTS = 2
 CHART_ROWS = 9
@@ -46,34 +46,40 @@ class QueueScreen(JobPages):
 
     def __init__(self) -> None:
         super().__init__()
-        self._charted_s = -CHART_EVERY_S
         self._sampled_s = -SAMPLE_EVERY_S
         self._samples: QueueSamples | None = None
 
     def choose(self, name: str, state: str = "") -> None:
         if name != self._queue:
-            self._charted_s, self._sampled_s, self._samples = -CHART_EVERY_S, -SAMPLE_EVERY_S, None
+            self._sampled_s, self._samples = -SAMPLE_EVERY_S, None
         super().choose(name, state)
 
     def body(self) -> Iterable[Widget]:
         ascii_only = self.look.signs.ascii
         yield Figures(self.look.signs, id="figures")
         yield Lines(id="facts")
-        charts = [Chart(id=f"chart-{index}", clock=True, zone=self.look.zone, ascii=ascii_only) for index in range(3)]
-        yield Horizontal(*charts, id="charts", classes="fades")
+        yield PlotRow(3, self.look)
         yield Horizontal(Lines(id="errors"), Lines(id="ages"), id="insight", classes="fades")
         yield Lines(id="queue-events", classes="fades")
         yield Lines(id="jobs-heading")
         yield RowTable(JOB_COLUMNS, id="jobs", empty="no jobs here", ascii=ascii_only)
 
+    @property
+    def plotted_queue(self) -> str:
+        return self._queue
+
     def alert_line(self, picture: Picture) -> Line:
         queue = self.state_of(picture)
         if queue is None or picture.failure:
             return super().alert_line(picture)
-        findings = tuple(sorted(queue_findings(queue), key=lambda finding: -finding.severity))
+        found = queue_findings(queue, self._provider(picture, queue))
+        findings = tuple(sorted(found, key=lambda finding: -finding.severity))
         if findings:
             return findings_line(findings, self.look, self.size.width)
         return (Span(f" {self.look.signs.ok} ", "ok"), Span(queue.name, "ok", bold=True), Span(" is flowing"))
+
+    def _provider(self, picture: Picture, queue: QueueState) -> ProviderState | None:
+        return provider_of(picture.fleet, queue.policy.provider) if picture.fleet else None
 
     def paint(self, picture: Picture) -> None:
         queue, fleet = self.state_of(picture), picture.fleet
@@ -86,7 +92,8 @@ class QueueScreen(JobPages):
         self.query_one("#figures", Figures).show(view.figures(queue, self.look))
         self.query_one("#facts", Lines).show(self._facts(queue, picture, fleet.taken_at_s))
         self.query_one("#queue-events", Lines).show(self._events(fleet))
-        self._paint_charts(picture, fleet)
+        self.query_one(PlotRow).show(queue_plots(queue.name, fleet, picture.samples), picture, self.console.monotonic(),
+                                     queue=queue.name)  # fmt: skip
         self._paint_insight(picture)
         self.paint_jobs(queue, picture)
 
@@ -99,11 +106,8 @@ class QueueScreen(JobPages):
     def _divide(self) -> None:
         rows, columns = self.size.height, self.size.width
         self.set_class(rows < MEDIUM_ROWS, "-short")
-        charts = self.query_one("#charts", Horizontal)
-        charts.display = rows >= TALL_ROWS
-        charts.styles.height = CHART_ROWS if rows < 50 else CHART_ROWS + 4
-        for index, chart in enumerate(self.query(Chart)):
-            chart.display = index < (3 if columns >= WIDE_COLUMNS else 1)
+        charts = 0 if rows < TALL_ROWS else 3 if columns >= WIDE_COLUMNS else 1
+        self.query_one(PlotRow).fit(charts, CHART_ROWS if rows < 50 else CHART_ROWS + 4)
         self.query_one("#queue-events", Lines).display = rows >= TALL_ROWS
         insight = self.query_one("#insight", Horizontal)
         insight.display = rows >= INSIGHT_FROM_ROWS and columns >= WIDE_COLUMNS
@@ -124,15 +128,6 @@ class QueueScreen(JobPages):
     def _events(self, fleet: FleetState) -> list[Line]:
         mine = [entry for entry in fleet.events if entry.scope == self._queue][:EVENTS]
         return [cut(event_line(entry, self.look), self.size.width, self.look) for entry in mine]
-
-    def _paint_charts(self, picture: Picture, fleet: FleetState) -> None:
-        now_s = self.console.monotonic()
-        if picture.stale or now_s - self._charted_s < CHART_EVERY_S:
-            return
-        self._charted_s = now_s
-        for chart, plot in zip(self.query(Chart), queue_plots(self._queue, picture.samples), strict=True):
-            if chart.display:
-                draw_plot(chart, plot, fleet, self._queue)
 
     # What a sample of the queue's jobs tells, read anew now and then.
 

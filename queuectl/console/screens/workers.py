@@ -9,18 +9,30 @@ from textual.widget import Widget
 
 from queuectl.console.picture import Picture
 from queuectl.console.screens.base import ConsoleScreen, RowTable
-from queuectl.console.view.select import matches
+from queuectl.console.screens.plots import PlotRow
+from queuectl.console.view.charts import fleet_plots
+from queuectl.console.view.layout import plots_below
 from queuectl.console.view.workers import COLUMNS, pool_of, rows
 from queuectl.console.widgets.table import LiveTable
+from queuectl.policy.matching import matches
+
+RATE_PLOT, BUSY_PLOT = 1, 5
+"""Their places among the fleet's plots."""
 
 
 class WorkersScreen(ConsoleScreen):
     """One table: each pool with its workers below it."""
 
+    CSS_PATH = "workers.tcss"
     title_name = "workers"
 
     def body(self) -> Iterable[Widget]:
         yield RowTable(COLUMNS, id="workers", empty="no workers", ascii=self.look.signs.ascii)
+        yield PlotRow(2, self.look)
+
+    @property
+    def plotted_first(self) -> int:
+        return BUSY_PLOT
 
     def paint(self, picture: Picture) -> None:
         if picture.fleet is None:
@@ -30,6 +42,10 @@ class WorkersScreen(ConsoleScreen):
         self.table().set_rows(
             [row for row in shown if matches(words, row.key, *(cell.text for cell in row.cells.values()))]
         )
+        plots = self.query_one(PlotRow)
+        plots.fit(*plots_below(self.size.width, self.size.height, 2))
+        makers = fleet_plots(picture.fleet, picture.samples, self.look)
+        plots.show([makers[BUSY_PLOT], makers[RATE_PLOT]], picture, self.console.monotonic())
 
     def pool_name(self) -> str:
         """The pool of the selected row."""

@@ -8,11 +8,19 @@ from __future__ import annotations
 from queuectl.console import words
 from queuectl.console.picture import Picture
 from queuectl.console.view.look import TONES, Line, Look, Span, cut, severity_sign, width
-from queuectl.model import FleetState, LedgerState
-from queuectl.policy.diagnosis import Finding, Severity, diagnose
-from queuectl.settings.model import EnvironmentSettings
+from queuectl.model import FleetState, LedgerState, ServerState
+from queuectl.policy.diagnosis import diagnose
+from queuectl.policy.findings import Finding, Severity
+from queuectl.settings import EnvironmentSettings
 
+_COLOURS = {"red": "bad", "yellow": "warn", "green": "ok", "blue": "info", "purple": "protected", "cyan": "accent"}
+_STEPS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _DAEMON = {"child": "daemon: this console's child", "observing": "observing, nothing is written", "none": "no daemon"}
+
+
+def environment_tone(environment: EnvironmentSettings) -> str:
+    """Its colour, as the theme has it."""
+    return _COLOURS[environment.colour or ("red" if environment.production else "blue")]
 
 
 def environment_badge(environment: EnvironmentSettings) -> Line:
@@ -20,7 +28,7 @@ def environment_badge(environment: EnvironmentSettings) -> Line:
     spans = []
     if environment.name or environment.production:
         name = environment.name or "PRODUCTION"
-        spans += [Span(f" {name} ", "bad" if environment.production else "info", bold=True, badge=True), Span(" ")]
+        spans += [Span(f" {name} ", environment_tone(environment), bold=True, badge=True), Span(" ")]
     if environment.read_only:
         spans += [Span(" READ-ONLY ", "warn", bold=True, badge=True), Span(" ")]
     return tuple(spans)
@@ -64,6 +72,7 @@ def _facts(fleet: FleetState | None, daemon: str, look: Look) -> list[Line]:
     facts.append((Span(_automation(fleet, daemon, look), "warn" if daemon in ("none", "observing") else ""),))
     if fleet.hosts:
         facts.append((Span(f"{len(fleet.hosts)} host{'s' if len(fleet.hosts) > 1 else ''}"),))
+    facts.append((Span(_server(fleet.server, look)),))
     facts.append((Span(f"{fleet.server.product} {fleet.server.version}"),))
     return facts
 
@@ -72,6 +81,21 @@ def _automation(fleet: FleetState, daemon: str, look: Look) -> str:
     if daemon in _DAEMON and not (daemon == "none" and fleet.leader):
         return _DAEMON[daemon]
     return f"leader {words.plain(fleet.leader, look.signs)}" if fleet.leader else "no daemon"
+
+
+def _server(server: ServerState, look: Look) -> str:
+    """Its memory, and how long it takes to answer."""
+    size = words.size(server.memory_bytes, look.signs)
+    if server.memory_max_bytes:
+        size = f"{words.percent(server.memory_bytes / server.memory_max_bytes, look.signs)} memory"
+    trip = "" if server.round_trip_s is None else f"{look.dot}{_coarse_ms(server.round_trip_s)}"
+    return f"{size}{trip}"
+
+
+def _coarse_ms(seconds: float) -> str:
+    """1, 2, 5, 10, … ms: a figure that changes with every picture would be painted with every picture."""
+    ms = next((step for step in _STEPS_MS if seconds * 1000 <= step), None)
+    return f"{seconds:.1f}s" if ms is None else f"{ms}ms"
 
 
 def ledger_mark(fleet: FleetState, look: Look) -> Line:

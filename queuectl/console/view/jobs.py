@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from queuectl.console import words
 from queuectl.console.view.look import Line, Look, Span, width
-from queuectl.console.view.select import matches
 from queuectl.console.widgets.table import Cell, Column, Row
 from queuectl.model import JobView, QueueState
+from queuectl.policy.matching import matches
 
 JOB_COLUMNS: tuple[Column, ...] = (
     Column("place", "#", 9, "right", 1),
@@ -29,7 +29,7 @@ TROUBLE_COLUMNS: tuple[Column, ...] = (
 """Where the reason is what one looks for."""
 
 _TOTALS: Mapping[str, Callable[[QueueState], int]] = {
-    "queued": lambda queue: queue.depth,
+    "queued": lambda queue: queue.depth + queue.surge,
     "started": lambda queue: queue.in_flight,
     "scheduled": lambda queue: queue.scheduled,
     "held": lambda queue: queue.deferred,

@@ -13,6 +13,8 @@ CHART_ROWS = 8
 TALL_CHART_ROWS = 10
 MOST_CHART_ROWS = 16
 TALLEST_CHART_ROWS = 22
+PLOTS_FROM_ROWS = 30
+"""Below this a table's rows are worth more."""
 EVENT_ROWS = 5
 """With the heading above them."""
 
@@ -51,3 +53,10 @@ def _one_plot(body: int, wanted: int) -> Layout:
     rest = body - table
     events = rest - MOST_CHART_ROWS
     return Layout(table, 1, MOST_CHART_ROWS, events) if events >= 3 else Layout(table, 1, rest)
+
+
+def plots_below(columns: int, rows: int, most: int) -> tuple[int, int]:
+    """How many plots stand below a table, and how high they are."""
+    if rows < PLOTS_FROM_ROWS:
+        return 0, 0
+    return (most if columns >= WIDE_COLUMNS else 1), (TALL_CHART_ROWS if rows < 50 else MOST_CHART_ROWS)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from queuectl.console import words
 from queuectl.console.view.events import change
 from queuectl.console.view.look import Look
-from queuectl.console.view.select import matches
 from queuectl.console.widgets.table import Cell, Column, Row
 from queuectl.model import AuditEntry
+from queuectl.policy.matching import matches
 
 COLUMNS: tuple[Column, ...] = (
     Column("number", "#", 6, "right", 1),

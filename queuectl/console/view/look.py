@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from queuectl.console.glyphs import UNICODE, Glyphs
-from queuectl.policy.diagnosis import Severity
+from queuectl.policy.findings import Severity
 
 TONES = {Severity.INFO: "ok", Severity.WARN: "warn", Severity.BAD: "bad"}
 

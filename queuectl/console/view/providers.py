@@ -5,7 +5,7 @@ from __future__ import annotations
 from queuectl.console import words
 from queuectl.console.view.look import Line, Look, Span, cut
 from queuectl.console.widgets.table import Cell, Column, Row
-from queuectl.model import FleetState, ProviderState
+from queuectl.model import FleetState, ProviderState, ReplyHistory
 
 COLUMNS: tuple[Column, ...] = (
     Column("name", "PROVIDER", 14, "left", 0),
@@ -63,6 +63,18 @@ def facts(provider: ProviderState, fleet: FleetState, look: Look, columns: int) 
     heading: Line = (Span(f" {words.plain(provider.name, signs)}", "title", bold=True), _bar(provider, look))
     shown: list[Line] = [heading, *((Span(f"  {name:<12} ", "muted"), Span(text)) for name, text in lines)]
     return [cut(line, columns, look) for line in shown]
+
+
+def reply_texts(replies: ReplyHistory, look: Look, columns: int, rows: int) -> list[Line]:
+    """What was answered: the classes with their numbers, then the most frequent texts."""
+    totals = sorted(replies.totals.items(), key=lambda item: (-item[1], item[0]))
+    if not totals:
+        return []
+    sums = look.dot.join(f"{kind} {number:,}" for kind, number in totals if number)
+    lines: list[Line] = [(Span(f"  {'replies':<12} ", "muted"), Span(sums or "none"))]
+    for text, number in replies.texts[:rows]:
+        lines.append((Span(f"  {number:>12,} ", "muted"), Span(words.plain(text, look.signs))))
+    return [cut(line, columns, look) for line in lines]
 
 
 def _bar(provider: ProviderState, look: Look) -> Span:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queuectl.console import words
 from queuectl.console.view.fleet import eta
 from queuectl.console.view.look import TONES, Line, Look, Span
-from queuectl.model import Control, LedgerState, Operation, QueueState
+from queuectl.model import Control, LedgerState, LiveField, Operation, QueueState
 from queuectl.policy.diagnosis import condition
 
 
@@ -48,6 +48,8 @@ def tiers(queue: QueueState, look: Look) -> Line:
     if queue.overflow_bytes:
         spans.append(Span(f" ({words.size(queue.overflow_bytes)})", "muted"))
     spans += [Span(f"{look.dot}shed store ", "muted"), Span(f"{queue.shed_stored:,}", bold=True)]
+    if queue.shed_reasons:
+        spans.append(Span(f" ({', '.join(f'{number:,} {why}' for why, number in queue.shed_reasons)})", "muted"))
     return tuple(spans)
 
 
@@ -79,7 +81,31 @@ def policy(queue: QueueState, look: Look) -> list[Line]:
         *(("assisted: stock RQ takes part",) if queue.assisted else ()),
     ))  # fmt: skip
     controls = (("mode", queue.direction), ("shed", queue.shed), ("pause", queue.pause))
-    return [(Span(" policy   ", "muted"), Span(facts)), *(control(name, value, look) for name, value in controls)]
+    return [
+        (Span(" policy   ", "muted"), Span(facts)),
+        *(live(fields, look) for fields in _by_change(standing.live)),
+        *(control(name, value, look) for name, value in controls),
+    ]
+
+
+def _by_change(fields: Sequence[LiveField]) -> list[tuple[LiveField, ...]]:
+    """Together what was changed together, newest first."""
+    causes = sorted({field.cause for field in fields}, reverse=True)
+    return [tuple(field for field in fields if field.cause == cause) for cause in causes]
+
+
+def live(fields: Sequence[LiveField], look: Look) -> Line:
+    """`live     max_age_s, cap  by ana since 14:01 "why"`: what one change set beside the settings."""
+    first, signs = fields[0], look.signs
+    since = f" since {words.clock_short(first.since_s, look.zone)}" if first.since_s else ""
+    why = f'  "{words.plain(first.reason, signs)}"' if first.reason else ""
+    names = ", ".join(field.field for field in fields)
+    return (
+        Span(" live     ", "muted"),
+        Span(names, "accent", bold=True),
+        Span(f" by {words.plain(first.by, signs)}{since}"),
+        Span(why, "muted"),
+    )
 
 
 def control(name: str, value: Control, look: Look) -> Line:
@@ -108,8 +134,8 @@ def ledger(queue: QueueState, look: Look) -> list[Line]:
         ]
     came = (("accepted", book.accepted), ("adopted", book.adopted), ("moved in", book.moved_in))
     went = (("delivered", book.delivered), ("deleted", book.deleted), ("vanished", book.vanished),
-            ("moved out", book.moved_out), ("failed", queue.failed), ("in flight", queue.in_flight),
-            ("waiting", queue.backlog), ("scheduled", queue.scheduled), ("held", queue.deferred))  # fmt: skip
+            ("superseded", book.superseded), ("moved out", book.moved_out), ("failed", queue.failed),
+            ("in flight", queue.in_flight), ("waiting", queue.backlog), ("scheduled", queue.scheduled), ("held", queue.deferred))  # fmt: skip
     aside = (f"refused {book.refused:,}", f"duplicates {book.duplicates:,}", f"retries {book.retried:,}")
     verdict = {
         LedgerState.BALANCED: Span(f"{signs.yes} adds up", "ok", bold=True),

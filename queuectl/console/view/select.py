@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from queuectl.model import QueueState
 from queuectl.policy.diagnosis import condition
+from queuectl.policy.matching import matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +69,6 @@ def sort_queues(queues: Iterable[QueueState], order: Order | None) -> list[Queue
 def first_order(column: str) -> Order:
     """The direction a column sorts in when it is chosen."""
     return Order(column, descending=column not in TEXT_COLUMNS)
-
-
-def matches(words: str, *texts: str, labels: tuple[str, ...] = ()) -> bool:
-    """Whether a row passes the filter: every word occurs in a text or begins a label, no `!word` does."""
-    haystack = "\n".join(texts).lower()
-    for word in words.lower().split():
-        needle = word.removeprefix("!")
-        found = needle in haystack or any(label.startswith(needle) for label in labels)
-        if needle and found is word.startswith("!"):
-            return False
-    return True
 
 
 def filter_queues(queues: Iterable[QueueState], words: str) -> list[QueueState]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import tzinfo
 
 from textual.geometry import Region, Size
@@ -12,10 +10,9 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from queuectl.console.glyphs import glyphs
-from queuectl.console.widgets.plot import Line, Picture, Series, Style, draw
+from queuectl.console.widgets.plot import Line, Style, draw
+from queuectl.console.widgets.series import Picture
 from queuectl.console.widgets.tones import Palette
-
-__all__ = ["Chart", "Series"]
 
 
 class Chart(Widget):
@@ -46,23 +43,12 @@ class Chart(Widget):
         """What is drawn, as plain text."""
         return tuple("".join(text for text, _, _ in line) for line in self._lines)
 
-    def set_series(
-        self, series: Sequence[Series], *, end_s: float, span_s: float, unit: str = "", title: str = ""
-    ) -> None:
-        """Show these curves from `end_s - span_s` to `end_s` (epoch seconds).
-
-        `unit` stands behind the figures; "s" counts them as time. `title` goes into the border, if CSS gives one.
-        """
+    def show(self, picture: Picture, title: str = "") -> None:
+        """Show these curves. `title` goes into the border, if CSS gives one."""
         if title and title != self.border_title:
             self.border_title = title
-        self._picture = replace(self._picture, series=tuple(series), end_s=end_s, span_s=span_s, unit=unit)
+        self._picture = picture
         self._redraw()
-
-    def set_markers(self, markers: Sequence[tuple[float, str]]) -> None:
-        """Vertical ticks at events: (epoch seconds, name)."""
-        if tuple(markers) != self._picture.markers:
-            self._picture = replace(self._picture, markers=tuple(markers))
-            self._redraw()
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, self._restyle)

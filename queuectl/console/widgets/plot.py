@@ -11,7 +11,9 @@ from rich.cells import cell_len
 
 from queuectl.console.glyphs import Glyphs
 from queuectl.console.widgets.raster import ASCII_MARKS, Dot, Raster
-from queuectl.console.widgets.scale import SECONDS, ago, axis_top, label
+from queuectl.console.widgets.scale import SECONDS, SHARE, ago, axis_top, label
+from queuectl.console.widgets.series import Mark, Picture, Series
+from queuectl.console.widgets.stack import ASCII_SIGNS, SIGNS, fill, stacked
 from queuectl.console.widgets.text import clean, fit_text
 from queuectl.console.widgets.tones import Run
 
@@ -21,26 +23,6 @@ SHORTEST_NAME = 4
 
 SECONDS_BELOW_S = 240.0
 """A shorter plot's times are told apart by their seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One curve. `points` are (epoch seconds, value) in order of time; None is a gap. `tone` as in `theme.TONES`."""
-
-    name: str
-    tone: str
-    points: Sequence[tuple[float, float | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """All that a chart shows. `end_s` is the epoch second at the right edge, `span_s` the seconds across."""
-
-    series: tuple[Series, ...] = ()
-    markers: tuple[tuple[float, str], ...] = ()
-    end_s: float = 0.0
-    span_s: float = 60.0
-    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +45,7 @@ class _Frame:
     start_s: float
     step_s: float
     """Seconds a dot column. Columns are aligned to whole multiples of it, so that old dots never change."""
+    gap_s: float
 
 
 def draw(picture: Picture, width: int, height: int, style: Style) -> tuple[Line, ...]:
@@ -71,29 +54,29 @@ def draw(picture: Picture, width: int, height: int, style: Style) -> tuple[Line,
     plot_height = height - has_legend - has_time
     if width < 1 or plot_height < 1:
         return ((),) * max(0, height)
-    frame = _frame(picture, width, plot_height, style)
+    curves = stacked(picture.series) if picture.stacked else picture.series
+    frame = _frame(picture, curves, width, plot_height, style)
     lines = [_legend(picture, width, style)] if has_legend else []
-    lines += _plot(picture, frame, style)
+    lines += _plot(picture, curves, frame, style)
     return (*lines, _time_axis(picture, frame, style)) if has_time else tuple(lines)
 
 
-def _frame(picture: Picture, width: int, height: int, style: Style) -> _Frame:
+def _frame(picture: Picture, curves: Sequence[Series], width: int, height: int, style: Style) -> _Frame:
     dots_per_cell = 1 if style.glyphs.ascii else 2
     start = picture.end_s - picture.span_s
-    values = [value for series in picture.series for at, value in series.points
+    values = [value for series in curves for at, value in series.points
               if value is not None and at >= start and math.isfinite(value)]  # fmt: skip
-    top = axis_top(max(values, default=0.0), picture.unit)
+    top = picture.most or axis_top(max(values, default=0.0), picture.unit)
     label_width = max(len(label(top * share, picture.unit)) for share in (1, 0.5, 0))
     left = label_width + 1 if width >= label_width + 12 else 0
     dots = (width - left) * dots_per_cell
     step = picture.span_s / dots
-    return _Frame(left, width - left, height, top, (math.floor(picture.end_s / step) - dots + 1) * step, step)
+    gap_s = math.inf if picture.gap_s is None else picture.gap_s
+    return _Frame(left, width - left, height, top, (math.floor(picture.end_s / step) - dots + 1) * step, step, gap_s)
 
 
-def _plot(picture: Picture, frame: _Frame, style: Style) -> list[Line]:
-    raster = Raster(frame.width, frame.height, ascii=style.glyphs.ascii)
-    for owner, series in enumerate(picture.series):
-        raster.draw(owner, _runs(series, frame, raster))
+def _plot(picture: Picture, curves: Sequence[Series], frame: _Frame, style: Style) -> list[Line]:
+    raster = _drawn(picture, curves, frame, style)
     marks = _marks(picture, frame, raster, style)
     if not any(point[1] is not None for series in picture.series for point in series.points):
         marks[(frame.height - 1) // 2] = _centred("no data yet", frame.width)
@@ -105,17 +88,34 @@ def _plot(picture: Picture, frame: _Frame, style: Style) -> list[Line]:
     ]  # fmt: skip
 
 
+def _drawn(picture: Picture, curves: Sequence[Series], frame: _Frame, style: Style) -> Raster:
+    if picture.stacked:
+        raster = Raster(frame.width, frame.height, ascii=style.glyphs.ascii, marks=ASCII_SIGNS)
+        fill(raster, [_runs(series, frame, raster) for series in curves])
+        return raster
+    raster = Raster(frame.width, frame.height, ascii=style.glyphs.ascii)
+    for owner, series in enumerate(curves):
+        raster.draw(owner, _runs(series, frame, raster))
+    return raster
+
+
 def _runs(series: Series, frame: _Frame, raster: Raster) -> list[list[Dot]]:
     """Dots of one curve, the highest value of each dot column, so that spikes survive; split where it has gaps."""
     runs: list[list[Dot]] = [[]]
     column, highest = -1, 0.0
     before: tuple[int, float] | None = None
+    last_s = -math.inf
     for at, value in series.points:
         x = math.floor((at - frame.start_s) / frame.step_s + 1e-6)
         if value is None or not math.isfinite(value):
             runs.append([])
             column, before = -1, None
-        elif x < 0:
+            continue
+        if at - last_s > frame.gap_s:
+            runs.append([])
+            column, before = -1, None
+        last_s = at
+        if x < 0:
             before = (x, value)
         elif x < raster.dots_x:
             run = runs[-1]
@@ -162,18 +162,20 @@ def _merged(runs: Sequence[Run]) -> list[Run]:
 
 
 def _marks(picture: Picture, frame: _Frame, raster: Raster, style: Style) -> dict[int, dict[int, str]]:
-    """Characters of event marks by line and column: a dashed rule, its name at the top where there is room."""
+    """Characters of event marks by line and column: a dashed rule or a tick, its name where there is room."""
     dots_per_cell = raster.dots_x // raster.width
-    columns = sorted(
-        (math.floor((at - frame.start_s) / frame.step_s) // dots_per_cell, clean(name, style.glyphs.ascii))
-        for at, name in picture.markers
-    )
-    columns = [(x, name) for x, name in columns if 0 <= x < frame.width]
+    placed: dict[int, Mark] = {}
+    for mark in sorted(picture.marks, key=lambda mark: (mark.rule, mark.at_s)):
+        x = math.floor((mark.at_s - frame.start_s) / frame.step_s) // dots_per_cell
+        if 0 <= x < frame.width:
+            placed[x] = mark
     marks: dict[int, dict[int, str]] = {y: {} for y in range(frame.height)}
-    for index, (x, name) in enumerate(columns):
-        for line in marks.values():
-            line[x] = style.glyphs.marker
-        end = columns[index + 1][0] if index + 1 < len(columns) else frame.width
+    columns = sorted(placed)
+    for index, x in enumerate(columns):
+        name = clean(placed[x].name, style.glyphs.ascii)
+        for line in list(marks.values())[: None if placed[x].rule else 1]:
+            line[x] = style.glyphs.marker if placed[x].rule else style.glyphs.down
+        end = columns[index + 1] if index + 1 < len(columns) else frame.width
         if end - x - 1 >= 3 and name:
             shown = fit_text(name, min(len(name), end - x - 1), "left", style.glyphs)
             marks[0].update(enumerate(shown, x + 1))
@@ -227,21 +229,27 @@ def _legend(picture: Picture, width: int, style: Style) -> Line:
         sign: list[list[Run]] = [[(f"+{missing} {signs.more}", "muted", False)]] if missing else []
         for name_width in range(max(longest, SHORTEST_NAME), SHORTEST_NAME - 1, -1):
             shown = picture.series[:count]
-            entries = [_entry(index, series, name_width, picture.unit, signs) for index, series in enumerate(shown)]
+            entries = [_entry(index, series, name_width, picture, signs) for index, series in enumerate(shown)]
             for gap in ("  ", " "):
                 if _width(line := _joined([*entries, *sign], gap)) <= width:
                     return line
     return ()
 
 
-def _entry(index: int, series: Series, name_width: int, unit: str, signs: Glyphs) -> list[Run]:
-    """The axis shows the unit; here it stands for time only."""
+def _entry(index: int, series: Series, name_width: int, picture: Picture, signs: Glyphs) -> list[Run]:
+    """The axis shows the unit; here it stands for time and shares only."""
     value = series.points[-1][1] if series.points else None
-    last = signs.dash if value is None else label(value, unit if unit == SECONDS else "")
-    mark = ASCII_MARKS[index % len(ASCII_MARKS)] if signs.ascii else signs.line
+    last = signs.dash if value is None else label(value, picture.unit if picture.unit in (SECONDS, SHARE) else "")
     name = clean(series.name, signs.ascii)
     shown = fit_text(name, min(name_width, cell_len(name)), "left", signs)
-    return [(f"{mark} {shown} ", series.tone, False), (last, series.tone, True)]
+    return [(f"{_sign(index, picture, signs)} {shown} ", series.tone, False), (last, series.tone, True)]
+
+
+def _sign(index: int, picture: Picture, signs: Glyphs) -> str:
+    if picture.stacked:
+        kinds = ASCII_SIGNS if signs.ascii else SIGNS
+        return kinds[index % len(kinds)]
+    return ASCII_MARKS[index % len(ASCII_MARKS)] if signs.ascii else signs.line
 
 
 def _joined(entries: Sequence[list[Run]], gap: str) -> Line:

@@ -16,7 +16,9 @@ ASCII_MARKS = "*+ox"
 class Raster:
     """A grid of `width` x `height` cells. What is drawn first stays on top where two series share a cell."""
 
-    def __init__(self, width: int, height: int, *, ascii: bool) -> None:
+    def __init__(self, width: int, height: int, *, ascii: bool, marks: str = ASCII_MARKS) -> None:
+        """`marks`: the ASCII character of each series."""
+        self._marks = marks
         self.width = width
         self.height = height
         self.ascii = ascii
@@ -28,17 +30,18 @@ class Raster:
     def draw(self, owner: int, runs: Iterable[Sequence[Dot]]) -> None:
         """Connect the dots of each run; `owner` is the series' number."""
         for run in runs:
-            for dot in _connected(run):
-                self._set(owner, dot)
+            for dot in connected(run):
+                self.set(owner, dot)
 
     def cell(self, x: int, y: int) -> tuple[str, int | None]:
         """The character in column x, line y from the top, and whose it is; a blank has no owner."""
         owner = self._owner[y][x]
         if owner is None:
             return " ", None
-        return (ASCII_MARKS[owner % len(ASCII_MARKS)] if self.ascii else chr(0x2800 + self._bits[y][x])), owner
+        return (self._marks[owner % len(self._marks)] if self.ascii else chr(0x2800 + self._bits[y][x])), owner
 
-    def _set(self, owner: int, dot: Dot) -> None:
+    def set(self, owner: int, dot: Dot) -> None:
+        """One dot; outside the grid nothing is drawn."""
         x, y = dot
         if not (0 <= x < self.dots_x and 0 <= y < self.dots_y):
             return
@@ -50,7 +53,8 @@ class Raster:
             self._owner[line][column] = owner
 
 
-def _connected(run: Sequence[Dot]) -> Iterator[Dot]:
+def connected(run: Sequence[Dot]) -> Iterator[Dot]:
+    """All dots on the way through a run, without holes."""
     if run:
         yield run[0]
     for start, end in pairwise(run):

@@ -6,6 +6,8 @@ import math
 
 SECONDS = "s"
 """The unit whose axis counts in minutes, hours and days."""
+SHARE = "%"
+"""The unit of shares: 1 is 100 %."""
 _STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _TIME_STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)
 _TIME_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
@@ -28,6 +30,8 @@ def label(value: float, unit: str = "") -> str:
     """A value in at most five characters and its unit: 48.1k, 1.2M, 17m, 0.5/s."""
     if unit == SECONDS:
         return _time(value)
+    if unit == SHARE:
+        return f"{value:.0%}"
     for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit * 0.9995:
             return _digits(value / limit) + suffix + unit
