@@ -156,6 +156,18 @@ class Undo:
 
 
 Action = (
-    SetShed | SetDirection | SetPause | SetPolicy | Drain | Refill | StopOperation | ContinueOperation
-    | Scale | RetryFailed | DeleteFailed | Suppress | Unsuppress | Undo
+    SetShed
+    | SetDirection
+    | SetPause
+    | SetPolicy
+    | Drain
+    | Refill
+    | StopOperation
+    | ContinueOperation
+    | Scale
+    | RetryFailed
+    | DeleteFailed
+    | Suppress
+    | Unsuppress
+    | Undo
 )

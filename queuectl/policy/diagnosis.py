@@ -180,4 +180,3 @@ def _work_s(queue: QueueState) -> float | None:
 
 def _residue(residue: int) -> str:
     return f"ledger: {residue:,} missing" if residue > 0 else f"ledger: {-residue:,} too many"
-

@@ -16,7 +16,6 @@ from queuectl.settings.routes import RouteSettings
 from queuectl.settings.rules import RuleSet, RuleSettings
 from queuectl.settings.section import Name, Section
 
-
 OnAmbiguous = Literal["resend", "hold"]
 
 
@@ -50,8 +49,8 @@ class QueueSettings(Section):
     """auto: while the queue holds more than some seconds of work, arrivals wait in a surge queue behind it, from where
     they come back by themselves, in order."""
     overflow: Literal["off", "auto"] = "off"
-    """auto: while the surge queue holds more than some minutes of work, or memory is short, arrivals are packed, and come
-    back by themselves; needs surge = "auto"."""
+    """auto: while the surge queue holds more than some minutes of work, or memory is short, arrivals are packed, and
+    come back by themselves; needs surge = "auto"."""
     objective: Objective = Objective.COMPLETENESS
     """What the queue prefers when it cannot have both: every message delivered, or fresh ones."""
     order_block_s: float = Field(default=900.0, gt=0)
@@ -59,8 +58,8 @@ class QueueSettings(Section):
     on_order_block: OrderBlock = OrderBlock.SKIP
     """What happens then: skip (it goes on outside its key), supersede (it is given up), keep (it goes on blocking)."""
     priority: int = Field(default=50, ge=0, le=100)
-    """Of messages that name none themselves: under pressure, low ones are shed first, 100 never. Which queue the workers
-    take first is the order of a pool's `queues`, or its `weights`."""
+    """Of messages that name none themselves: under pressure, low ones are shed first, 100 never. Which queue the
+    workers take first is the order of a pool's `queues`, or its `weights`."""
     provider: Name = "default"
     """Which entry of [providers] delivers this queue."""
     on_ambiguous: OnAmbiguous | None = None
@@ -118,7 +117,7 @@ class PoolSettings(Section):
     reserved: int | None = Field(default=None, ge=0)
     """Slots of each worker that only protected queues may use; unset: a tenth of them, at least one."""
     helps: tuple[Name, ...] = ()
-    """Queues of other pools that its workers serve with up to 80 % of their slots while their own have nothing to do."""
+    """Queues of other pools that its workers serve with up to 80 % of their slots while their own have no work."""
     command: tuple[str, ...] = ()
     """What its workers are started with in place of `queuectl worker`, e.g. ["rq", "worker", "--name", "{name}",
     "{queues}"]. {queues} is one argument a queue; {name} is needed, for by its workers' names a pool is known again;
@@ -276,7 +275,7 @@ class AutomationSettings(Section):
     surge_enter_for_s: float = Field(default=10.0, ge=0)
     """It must have had so much work for this long."""
     overflow_enter_work_s: float = Field(default=600.0, gt=0)
-    """With more work than this in surge, arrivals are packed into overflow; at a twentieth of it, overflow comes back."""
+    """With more work than this in surge, arrivals are packed into overflow; at a fifth of it, that ends."""
     shed_enter_for_s: float = Field(default=15.0, ge=0)
     """Pressure must be high for this long before shedding begins."""
     shed_leave_for_s: float = Field(default=60.0, ge=0)
