@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 from types import FrameType
 
@@ -18,8 +20,7 @@ from queuectl.cli.parsers import describe
 from queuectl.console import words
 from queuectl.model import ServerError, UsageError
 from queuectl.record.recorder import Recorder
-from queuectl.settings import mask_url
-from queuectl.settings import EnvironmentSettings
+from queuectl.settings import EnvironmentSettings, mask_url
 from queuectl.store.client import Store
 from queuectl.store.gate import operator_name
 from queuectl.store.reader import Reader
@@ -102,12 +103,34 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     describe(parser, """
 The console on a recording: the same screens, with a time line. Nothing can be changed, no server is asked.
 space holds or plays, [ and ] jump from event to event, comma and full stop step, - and + change the speed,
-< and > go a minute; a click on the time line goes there.
+< and > go a minute; a click on the time line goes there. A folder that the daemon records into is one recording.
 """, """
   queuectl replay incident.qrec
+  queuectl replay /var/lib/queuectl/recordings --at "2026-11-30 14:02"
 """)  # fmt: skip
-    parser.add_argument("file", metavar="FILE", type=Path, help="a recording of `queuectl record` or of the daemon")
+    parser.add_argument("file", metavar="FILE", type=Path,
+                        help="a recording of `queuectl record`, or the folder of a daemon's recordings")  # fmt: skip
+    parser.add_argument("--at", metavar="TIME", type=_moment, default=None,
+                        help="begin at this local time: 14:02, 14:02:31 or \"2026-11-30 14:02\"; a time without a date "
+                             "is the last one in the recording")  # fmt: skip
     parser.set_defaults(run=_replay)
+
+
+def _moment(text: str) -> datetime | clock_time:
+    """A local time, with its date or without. Raises ArgumentTypeError."""
+    for parse in (clock_time.fromisoformat, datetime.fromisoformat):
+        with contextlib.suppress(ValueError):
+            return parse(text)
+    raise argparse.ArgumentTypeError(f'{text!r} is no time; use 14:02, 14:02:31 or "2026-11-30 14:02"')
+
+
+def _within(at: datetime | clock_time, end_s: float) -> float:
+    """Epoch seconds. A time without a date is the last such time not after the recording's end."""
+    if isinstance(at, datetime):
+        return at.timestamp()
+    end = datetime.fromtimestamp(end_s)
+    found = datetime.combine(end.date(), at)
+    return (found if found <= end else found - timedelta(days=1)).timestamp()
 
 
 def _replay(context: Context) -> int:
@@ -121,4 +144,6 @@ def _replay(context: Context) -> int:
     environment = EnvironmentSettings(name="REPLAY", read_only=True)
     settings = context.settings.model_copy(update={"environment": environment})
     link = ReplayLink(Recording(context.args.file), time.monotonic)
+    if context.args.at is not None:
+        link.seek(_within(context.args.at, link.recording.end_s))
     return run(link, settings, environ=context.environ, app_type=ReplayApp)

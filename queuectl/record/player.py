@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from queuectl.model import AuditEntry, FleetState, Sample
-from queuectl.record.format import (
-    BlockMark,
-    RecordingError,
-    Summary,
-    intact,
-    read_frames,
-    read_header,
-    read_mark,
-    read_summary,
-)
+from queuectl.record.files import Block, open_file, open_folder
+from queuectl.record.format import BlockMark, RecordingError, Summary, intact, read_frames, read_summary
 
 CACHED_FRAME_BLOCKS = 8
 CACHED_SUMMARIES = 200
@@ -26,46 +19,35 @@ CACHED_SUMMARIES = 200
 
 
 class Recording:
-    """One file, opened for reading. Times are epoch seconds of the recorded server.
+    """A file, or a folder of them read as one recording. Times are epoch seconds of the recorded server.
 
     Only marks are read at the start; summaries and frames when they are asked for. Not for several threads at once.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises RecordingError where the file is missing, no recording, or holds not one whole block."""
+        """Raises RecordingError where the file is missing, no recording, or holds not one whole block; in a folder,
+        such files are left out and named in `note`."""
         self.path = path
         self.note = ""
-        """What was dropped, in words; empty: the file is whole."""
+        """What was dropped, in words; empty: everything is whole."""
+        self._files = ExitStack()
         try:
-            self._file: BinaryIO = path.open("rb")
-        except OSError as error:
-            raise RecordingError(f"{path}: {error.strerror}") from error
-        try:
-            self._marks = self._read_marks()
-        except RecordingError as error:
-            self._file.close()
-            raise RecordingError(f"{path}: {error}") from error
-        self._starts_s = [mark.first_s for mark in self._marks]
+            self._blocks = self._open_folder() if path.is_dir() else self._open_file()
+        except RecordingError:
+            self._files.close()
+            raise
+        self._starts_s = [one.mark.first_s for one in self._blocks]
         self._frames = lru_cache(CACHED_FRAME_BLOCKS)(self._read_frames)
         self._summary = lru_cache(CACHED_SUMMARIES)(self._read_summary)
         self._known_events: tuple[AuditEntry, ...] | None = None
 
-    def _read_marks(self) -> list[BlockMark]:
-        end = self.path.stat().st_size
-        read_header(self._file)
-        marks, good_end = [], self._file.tell()
-        while mark := read_mark(self._file):
-            if mark.end > end:
-                break
-            marks.append(mark)
-            good_end = self._file.tell()
-        if marks and not intact(self._file, marks[-1]):
-            good_end = marks.pop().start
-        if not marks:
-            raise RecordingError("the recording holds nothing yet")
-        if good_end < end:
-            self.note = f"the last {end - good_end:,} bytes are cut off or damaged and were left out"
-        return marks
+    def _open_file(self) -> list[Block]:
+        blocks, self.note = open_file(self.path, self._files)
+        return blocks
+
+    def _open_folder(self) -> list[Block]:
+        blocks, self.note = open_folder(self.path, self._files)
+        return blocks
 
     def __enter__(self) -> Recording:
         return self
@@ -74,19 +56,19 @@ class Recording:
         self.close()
 
     def close(self) -> None:
-        self._file.close()
+        self._files.close()
 
     @property
     def start_s(self) -> float:
-        return self._marks[0].first_s
+        return self._blocks[0].mark.first_s
 
     @property
     def end_s(self) -> float:
-        return self._marks[-1].last_s
+        return max(one.mark.last_s for one in self._blocks[-2:])
 
     @property
     def frames(self) -> int:
-        return sum(mark.frames for mark in self._marks)
+        return sum(one.mark.frames for one in self._blocks)
 
     def frame_at(self, at_s: float) -> FleetState:
         """The newest picture not after `at_s`; before the first one, the first."""
@@ -128,9 +110,9 @@ class Recording:
         place = max(0, bisect_right(self._summary(block).times_s, at_s) - 1) + frames
         while place < 0 and block > 0:
             block -= 1
-            place += self._marks[block].frames
-        while place >= self._marks[block].frames and block < len(self._marks) - 1:
-            place -= self._marks[block].frames
+            place += self._blocks[block].mark.frames
+        while place >= self._blocks[block].mark.frames and block < len(self._blocks) - 1:
+            place -= self._blocks[block].mark.frames
             block += 1
         times_s = self._summary(block).times_s
         return times_s[min(max(place, 0), len(times_s) - 1)]
@@ -144,7 +126,7 @@ class Recording:
 
     def _all_events(self) -> tuple[AuditEntry, ...]:
         if self._known_events is None:
-            blocks = range(len(self._marks))
+            blocks = range(len(self._blocks))
             found = [event for block in blocks for event in self._read_summary(block).events]
             self._known_events = tuple(sorted(found, key=lambda event: (event.at_s, event.number)))
         return self._known_events
@@ -154,13 +136,13 @@ class Recording:
         return [event.at_s for event in self._all_events() if self.start_s <= event.at_s <= self.end_s]
 
     def _read_summary(self, block: int) -> Summary:
-        return read_summary(self._file, self._sound(block))
+        return read_summary(*self._sound(block))
 
     def _read_frames(self, block: int) -> list[FleetState]:
-        return read_frames(self._file, self._sound(block))
+        return read_frames(*self._sound(block))
 
-    def _sound(self, block: int) -> BlockMark:
-        mark = self._marks[block]
-        if not intact(self._file, mark):
-            raise RecordingError(f"{self.path}: damaged at byte {mark.start:,}")
-        return mark
+    def _sound(self, block: int) -> tuple[BinaryIO, BlockMark]:
+        one = self._blocks[block]
+        if not intact(one.file, one.mark):
+            raise RecordingError(f"{one.path}: damaged at byte {one.mark.start:,}")
+        return one.file, one.mark

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from argparse import ArgumentTypeError
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from redis import Redis
 from rq import Queue
 from servers import OwnServer
 
+from queuectl.cli.record import _moment, _within
 from queuectl.record.player import Recording
 
 
@@ -103,3 +106,21 @@ def test_a_replay_needs_a_terminal(cli: Cli, tmp_path: Path) -> None:
     done = cli("replay", tmp_path / "a.qrec")
     assert done.code == 2
     assert "needs a terminal" in done.err
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("2026-11-30 14:02", datetime(2026, 11, 30, 14, 2)),
+        ("14:02", datetime(2026, 11, 30, 14, 2)),
+        ("15:30:05", datetime(2026, 11, 29, 15, 30, 5)),
+    ],
+)
+def test_a_time_without_a_date_is_the_last_one_recorded(said: str, expected: datetime) -> None:
+    end_s = datetime(2026, 11, 30, 15, 0).timestamp()
+    assert _within(_moment(said), end_s) == expected.timestamp()
+
+
+def test_a_time_that_is_none_is_told() -> None:
+    with pytest.raises(ArgumentTypeError, match="use 14:02"):
+        _moment("noon")

@@ -242,3 +242,22 @@ def test_a_full_disk_leaves_a_file_that_can_be_read() -> None:
 
 def test_infinity_is_written_as_json_that_anyone_reads() -> None:
     assert to_tree((math.inf, -math.inf)) == ["inf", "-inf"]
+
+
+def test_a_folder_is_one_recording(tmp_path: Path, opened: Opened) -> None:
+    for number, start in enumerate((25, 0)):
+        with Recorder(tmp_path / f"queuectl-{number}.qrec") as recorder:
+            for second in range(start, start + 25):
+                recorder.add(fleet(second))
+    (tmp_path / "queuectl-2.qrec").write_bytes(b"no recording")
+    whole = opened(tmp_path)
+    assert (whole.start_s, whole.end_s, whole.frames) == (START_S, START_S + 49, 50)
+    assert [sample.at_s - START_S for sample in whole.samples(START_S, START_S + 60)] == list(range(50))
+    assert whole.frame_at(START_S + 24.5) == fleet(24)
+    assert whole.step(START_S + 24, 1) == START_S + 25
+    assert "queuectl-2.qrec: not a recording" in whole.note
+
+
+def test_a_folder_without_recordings_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"no recording \(\*.qrec\) in this folder"):
+        Recording(tmp_path)
