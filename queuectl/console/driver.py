@@ -17,6 +17,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.drivers.linux_inline_driver import LinuxInlineDriver
 from textual.events import CursorPosition
 
+from queuectl.console.thrift import thrifty
 from queuectl.console.words import to_ascii
 
 SELECT_S = 0.1
@@ -85,7 +86,7 @@ class SteadyDriver(_SteadyInput, LinuxDriver):
     def write(self, data: str) -> None:
         """A write to a terminal that is gone would wait for ever: it is dropped."""
         if self._writing:
-            super().write(to_ascii(data) if self.ascii_only else data)
+            super().write(thrifty(to_ascii(data) if self.ascii_only else data))
 
     def close(self) -> None:
         if self._writing:

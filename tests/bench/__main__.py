@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import control, delivery, isolation, queues, transfers
+from tests.bench import console_cost, control, delivery, isolation, queues, transfers
 from tests.bench.sides import Bench, Table, run_bench
 from tests.bench.world import SideError, open_world
 
@@ -29,6 +29,7 @@ BENCHES: dict[str, Callable[[float], Bench]] = {
     "tick": control.tick,
     "tiers": control.tiers,
     "drain": transfers.drain,
+    "console": console_cost.console,
 }
 
 

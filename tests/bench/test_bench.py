@@ -42,7 +42,7 @@ def test_an_unknown_bench_is_told_which_there_are() -> None:
     command = [sys.executable, "-m", "tests.bench", "nope"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert "there are: admission, noop, bytes, smtp, slow, flood, tick, tiers, drain" in result.stderr
+    assert "there are: admission, noop, bytes, smtp, slow, flood, tick, tiers, drain, console" in result.stderr
 
 
 def test_ratios_are_of_the_same_round() -> None:
