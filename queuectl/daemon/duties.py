@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from queuectl.daemon.automation import Automation
+from queuectl.daemon.expiry import Expiry
 from queuectl.daemon.guards import Guards
 from queuectl.daemon.ordering import Ordering
 from queuectl.daemon.promotion import Promotion
@@ -68,6 +69,7 @@ class Duties:
         self._tiers = LiveTiers(store, fence)
         self._promotion = Promotion(store, fence, SCHEDULER)
         self._ordering = Ordering(store, fence)
+        self._expiry = Expiry(store, fence)
         self._guards = Guards(store)
         self._assisted: dict[str, bool] = {}
         self._turn = 0
@@ -104,7 +106,7 @@ class Duties:
             due += [("ledger", self._check_ledgers), ("staging lists", self._put_back_orphans)]
             due.append(("policies", self._check_policies))
         if self._turn % SERVER_EVERY == 0:
-            due.append(("server check", self._check_server))
+            due += [("server check", self._check_server), ("expiry of the shed store", self._expire)]
         return [*due, ("operations", self._operate)]
 
     def _in_turn(self, items: Sequence[T]) -> list[T]:
@@ -166,6 +168,11 @@ class Duties:
             packed = tiers.SEGMENT_JOBS
             while packed >= tiers.SEGMENT_JOBS and budget.left:
                 packed = await self._run(assist.shed(queue, fence=self._fence, sweep=True))
+
+    async def _expire(self, fleet: FleetState, settings: Settings) -> None:
+        budget, keep_s = Budget.of(STEERING_S), settings.automation.shed_keep_s
+        for queue in self._in_turn([queue for queue in fleet.queues if queue.shed_stored > queue.shed_damaged]):
+            await self._expiry.step(queue, fleet.taken_at_s, keep_s, lambda: budget.left)
 
     async def _repair(self, _: FleetState, settings: Settings) -> None:
         after_s, losses = settings.daemon.ghost_after_s, settings.daemon.max_losses

@@ -118,6 +118,8 @@ METRICS: tuple[Metric, ...] = (
     _of_queue("deleted_total", "Messages deleted by an operator.", _counted(lambda q: q.ledger.deleted), counter=True),
     _of_queue("vanished_total", "Messages whose record was gone when they were claimed.",
               _counted(lambda q: q.ledger.vanished), counter=True),
+    _of_queue("expired_total", "Shed messages that were not replayed in time and are gone.",
+              _counted(lambda q: q.ledger.expired), counter=True),
     _of_queue("superseded_total", "Messages given up because others of their ordering key had waited for too long.",
               _counted(lambda q: q.ledger.superseded), counter=True),
     _of_queue("ordering_keys_blocked", "Ordering keys whose head is tried again while others wait behind it.",

@@ -45,7 +45,7 @@ def _row(queue: QueueState, verdicts: Mapping[str, int]) -> tuple[str | int, ...
     in_doubt = verdicts.get("in_doubt", 0)
     waiting = queue.depth + queue.in_flight + queue.scheduled + queue.deferred + queue.draining + queue.surge
     book = queue.ledger
-    elsewhere = book.deleted + book.vanished + book.superseded + book.moved_out - book.moved_in
+    elsewhere = book.deleted + book.vanished + book.expired + book.superseded + book.moved_out - book.moved_in
     found = queue.ledger.delivered + waiting + queue.overflow + queue.shed_stored + queue.failed + elsewhere
     missing = accepted - found
     if -in_doubt <= missing < 0:

@@ -140,6 +140,8 @@ class Ledger:
     deleted: int = 0
     vanished: int = 0
     """Ids whose record was gone when they were claimed (RQ's `ttl`, or deleted by another tool)."""
+    expired: int = 0
+    """Shed, and not replayed for as long as the shed store is kept."""
     superseded: int = 0
     """Given up while they were tried again, because others of their ordering key had waited for too long."""
     moved_out: int = 0

@@ -280,6 +280,8 @@ class AutomationSettings(Section):
     """Pressure must be high for this long before shedding begins."""
     shed_leave_for_s: float = Field(default=60.0, ge=0)
     """Pressure must be low for this long before shedding ends."""
+    shed_keep_s: float = Field(default=7 * 86400.0, gt=0)
+    """Shed messages that nobody has replayed in this time are removed."""
     lifo_enter_for_s: float = Field(default=60.0, ge=0)
     """The predicted wait must exceed the max age for this long before newest goes first."""
     lifo_leave_for_s: float = Field(default=60.0, ge=0)

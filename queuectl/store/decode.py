@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from queuectl.model import (
     AUTOMATION,
     Control,
+    Direction,
     Ledger,
     LedgerState,
+    Policy,
     PoolState,
     QueueState,
     Switch,
@@ -28,9 +32,16 @@ SILENT_AFTER_S = 12.0
 STOCK_GHOST_AFTER_S = 480.0
 """An idle stock worker beats every 405 s (worker_ttl 420 less 15)."""
 
-LEFT = ("delivered", "deleted", "vanished", "superseded", "moved_out")
+LEFT = ("delivered", "deleted", "vanished", "expired", "superseded", "moved_out")
 """Counters of what is no longer here."""
 
+
+ALLOWED = {
+    "direction": (Direction.FIFO.value, Direction.LIFO.value),
+    "shed": (Switch.ON.value, Switch.OFF.value),
+    "pause": (Switch.ON.value, Switch.OFF.value),
+}
+"""Control -> values that an override may have."""
 
 NAME_SEPARATOR = "~"
 """Stock workers of a pool are called POOL~HOST~NUMBER; no pool's name holds it."""
@@ -53,7 +64,7 @@ def queue_state(
     """One row of read_queue.lua."""
     name, now_s = row[0].decode(), float(row[18])
     controls, ledger, waits = text_map(row[13]), text_map(row[15]), text_map(row[16])
-    policy = policy_of(text_map(row[14]), configured)
+    policy = _with_problems(policy_of(text_map(row[14]), configured), controls)
     serving = [worker for worker in workers if name in worker.queues]
     stock = [worker for worker in serving if worker.stock]
     shed_totals, overflow_totals = text_map(row[25]), text_map(row[26])
@@ -123,37 +134,55 @@ def control_of(
     controls: Mapping[str, str], what: str, standing: str, now_s: float, *, automatic: bool = False
 ) -> Control:
     """The same rule as lib/control.lua: an override until it expires, else `automatic_of` or the policy."""
-    value, until = controls.get(what), controls.get(f"{what}_until") or None
-    if value is None or (until is not None and float(until) <= now_s):
+    value, until_s = controls.get(what), _float(controls, f"{what}_until")
+    if value is None or _problem(controls, what) or (until_s is not None and until_s <= now_s):
         return automatic_of(controls, what, standing) if automatic else Control(str(standing))
-    since = controls.get(f"{what}_since")
     return Control(
         value=value,
         overridden=True,
-        until_s=float(until) if until else None,
-        since_s=float(since) if since else None,
+        until_s=until_s,
+        since_s=_float(controls, f"{what}_since"),
         by=controls.get(f"{what}_by", ""),
         reason=controls.get(f"{what}_reason", ""),
-        cause=int(controls.get(f"{what}_cause", 0)),
+        cause=_number(controls, f"{what}_cause"),
     )
+
+
+def _problem(controls: Mapping[str, str], what: str) -> str:
+    """What makes no sense in an override, so that it does not hold; empty: nothing."""
+    value, until = controls.get(what), f"{what}_until"
+    allowed = ALLOWED.get(what, ())
+    if value is not None and allowed and value not in allowed:
+        return f"{what} is {value!r} in Redis, the policy's value holds: it must be {' or '.join(allowed)}"
+    if what == "desired" and value is not None and not value.isdecimal():
+        return f"{what} is {value!r} in Redis, the configured number holds"
+    if controls.get(until) and _float(controls, until) is None:
+        return f"{until} is {controls[until]!r} in Redis, the override does not hold: it must be a time in seconds"
+    return ""
+
+
+def _with_problems(policy: Policy, controls: Mapping[str, str]) -> Policy:
+    """With what makes no sense among the overrides named as well."""
+    found = tuple(problem for what in ("direction", "shed", "pause") if (problem := _problem(controls, what)))
+    return replace(policy, problems=policy.problems + found) if found else policy
 
 
 def automatic_of(controls: Mapping[str, str], what: str, standing: str) -> Control:
     """What automation decided, with its reason; `standing` until it has."""
-    value, since = controls.get(f"{what}_auto"), controls.get(f"{what}_auto_since")
-    if value is None:
+    value = controls.get(f"{what}_auto")
+    if value is None or value not in ALLOWED.get(what, (value,)) or (what == "desired" and not value.isdecimal()):
         return Control(str(standing))
     return Control(
         value=value,
-        since_s=float(since) if since else None,
+        since_s=_float(controls, f"{what}_auto_since"),
         by=AUTOMATION,
         reason=controls.get(f"{what}_auto_reason", ""),
-        cause=int(controls.get(f"{what}_auto_cause", 0)),
+        cause=_number(controls, f"{what}_auto_cause"),
     )
 
 
 def ledger_of(counted: Mapping[str, str], living: int, foreign: bool, uncounted: int = 0) -> Ledger:
-    """accepted + adopted + moved in = delivered + deleted + vanished + superseded + moved out + every living place.
+    """accepted + adopted + moved in = delivered + deleted + vanished + expired + superseded + moved out + living.
 
     `uncounted`: packed jobs that are not in `living`, since nobody counted them in. Where stock producers feed a queue,
     what lives beyond the balance is theirs.
@@ -176,6 +205,7 @@ def ledger_of(counted: Mapping[str, str], living: int, foreign: bool, uncounted:
         delivered=_number(counted, "delivered"),
         deleted=_number(counted, "deleted"),
         vanished=_number(counted, "vanished"),
+        expired=_number(counted, "expired"),
         superseded=_number(counted, "superseded"),
         moved_out=_number(counted, "moved_out"),
         refused=_number(counted, "refused"),
@@ -249,8 +279,17 @@ def pool_state(name: str, reply: Any, workers: Sequence[WorkerState], now_s: flo
 def _number(record: Mapping[str, str], field: str) -> int:
     try:
         return int(float(record.get(field) or 0))
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
+
+
+def _float(record: Mapping[str, str], field: str) -> float | None:
+    """None where it is missing, or says nothing sensible."""
+    try:
+        found = float(record.get(field) or "nan")
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _stamp(text: str | None) -> float | None:

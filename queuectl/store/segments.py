@@ -23,14 +23,17 @@ class Selection:
     """Packed at this moment (server time) or later."""
     reason: str = ""
     """As `slug` writes it; empty: any."""
+    packed_before_s: float | None = None
 
     @property
     def filtered(self) -> bool:
         """Only a look at each id tells which match."""
-        return self.packed_after_s is not None or bool(self.reason)
+        return self.packed_after_s is not None or self.packed_before_s is not None or bool(self.reason)
 
     def matches(self, found: SegmentId) -> bool:
         if self.packed_after_s is not None and found.packed_at_us < self.packed_after_s * 1e6:
+            return False
+        if self.packed_before_s is not None and found.packed_at_us >= self.packed_before_s * 1e6:
             return False
         return not self.reason or found.reason == slug(self.reason)
 

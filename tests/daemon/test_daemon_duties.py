@@ -303,3 +303,17 @@ async def test_server_and_ledger_are_watched(
     said = "\n".join(record.getMessage() for record in caplog.records)
     assert "ledger of forum: residue +2" in said
     assert "maxmemory-policy is allkeys-lru" in said
+
+
+async def test_the_shed_store_expires_with_a_note(leader: Leader, redis: Redis, redis_url: str):
+    send(redis_url, 3)
+    await leader.act(Drain("forum", Target.SHED))
+    await leader.tick()
+    assert leader.settings.automation.shed_keep_s == 7 * 86400
+    redis.delete("queuectl:lease")
+    settings = Settings.model_validate({"automation": {"shed_keep_s": 1e-6}})
+    await (await Leader.elected(leader.store, settings)).tick()
+    forum = (await leader.picture()).queue("forum")
+    assert forum and (forum.shed_stored, forum.ledger.expired, forum.ledger.residue) == (0, 3, 0)
+    entry, *_ = await leader.store.run(audit.recent())
+    assert (entry.who, entry.action, entry.scope, entry.after) == ("auto", "expire", "forum", "3 expired")

@@ -119,8 +119,7 @@ def test_a_pool_that_the_leader_does_not_know_is_staffed(start_daemon: Callable[
 def test_a_breakdown_is_told_and_ends_the_process_in_order(start_daemon: Callable[..., DaemonProcess], redis: Redis):
     daemon = start_daemon(POOL)
     until(lambda: workers(redis))
-    redis.hset("queuectl:control:broken", mapping={"shed": "on", "shed_until": "no time"})
-    redis.sadd("rq:queues", "rq:queue:broken")
+    redis.sadd("rq:queues", b"rq:queue:\xff, no text")
     assert daemon.end() == 1
     assert "the daemon broke" in daemon.log
     assert not redis.exists("queuectl:lease")
@@ -135,6 +134,17 @@ def test_a_policy_that_makes_no_sense_is_told_and_the_default_holds(
     daemon = start_daemon()
     until(lambda: "policy of broken: class is 'no such class' in Redis, normal holds" in daemon.log)
     assert "max_age_s is '-1' in Redis" in daemon.log
+    assert leads(redis, daemon)
+    assert daemon.stop() == 0
+
+
+def test_overrides_that_make_no_sense_are_told_and_do_not_hold(
+    start_daemon: Callable[..., DaemonProcess], redis: Redis
+):
+    redis.hset("queuectl:control:broken", mapping={"shed": "on", "shed_until": "no time"})
+    redis.sadd("rq:queues", "rq:queue:broken")
+    daemon = start_daemon()
+    until(lambda: "policy of broken: shed_until is 'no time' in Redis, the override does not hold" in daemon.log)
     assert leads(redis, daemon)
     assert daemon.stop() == 0
 

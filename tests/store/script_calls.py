@@ -20,6 +20,7 @@ from queuectl.store import (
     claims,
     damage,
     dead_letters,
+    expiry,
     foreign,
     hosts,
     keys,
@@ -82,6 +83,8 @@ def set_scene(store: Store, redis: Redis) -> None:
     redis.hset(keys.pool("gone"), "configured", 1)
     redis.hset(keys.tier_away("overflow", "a"), "left", "writing 1")
     set_ordered_scene(store, redis)
+    put(store, "d", 1)
+    done(store, Drain("d", Target.SHED))
     commit(store, Drain("a", Target.QUEUE, "b"))
 
 
@@ -137,6 +140,7 @@ CALLS: dict[str, Callable[[str], Steps[Any]]] = {
     "count_replies": lambda _: reply_counts.count({("provider:p", "failed recipient", "550 5.1.1 no such user"): 2}),
     "delete_failed": lambda fence: on_failed(dead_letters.delete, fence),
     "end_blocking": lambda fence: ordering.end_blocking(QueueState("c"), fence=fence),
+    "expire_segment": lambda fence: expiry.expire_next("d", 9e9, "", fence=fence),
     "finish_jobs": lambda _: claim_and_finish(),
     "grant_receivers": lambda _: receivers.grant(RECEIVERS, [("gmail", 3)]),
     "heartbeat": lambda _: claims.heartbeat("w2", "idle", 0, [], lease_s=60),

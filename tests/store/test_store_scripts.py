@@ -87,7 +87,7 @@ def test_it_runs_after_the_server_forgot_it(store: Store, redis: Redis, name: st
 
 
 def test_every_fenced_script_is_known() -> None:
-    assert len(FENCED) == 22
+    assert len(FENCED) == 23
 
 
 @pytest.mark.parametrize("name", FENCED)

@@ -134,8 +134,9 @@ def ledger(queue: QueueState, look: Look) -> list[Line]:
         ]
     came = (("accepted", book.accepted), ("adopted", book.adopted), ("moved in", book.moved_in))
     went = (("delivered", book.delivered), ("deleted", book.deleted), ("vanished", book.vanished),
-            ("superseded", book.superseded), ("moved out", book.moved_out), ("failed", queue.failed),
-            ("in flight", queue.in_flight), ("waiting", queue.backlog), ("scheduled", queue.scheduled), ("held", queue.deferred))  # fmt: skip
+            ("expired", book.expired), ("superseded", book.superseded), ("moved out", book.moved_out),
+            ("failed", queue.failed), ("in flight", queue.in_flight), ("waiting", queue.backlog),
+            ("scheduled", queue.scheduled), ("held", queue.deferred))  # fmt: skip
     aside = (f"refused {book.refused:,}", f"duplicates {book.duplicates:,}", f"retries {book.retried:,}")
     verdict = {
         LedgerState.BALANCED: Span(f"{signs.yes} adds up", "ok", bold=True),
