@@ -43,6 +43,8 @@ class Context:
         flags: dict[str, Any] = {"server.url": self.option("url"), "console.theme": self.option("theme")}
         if self.option("no_mouse"):
             flags["console.mouse"] = False
+        if self.option("read_only"):
+            flags["environment.read_only"] = True
         if self.ascii:
             flags["console.ascii"] = True
         loaded = load(config=self.option("config"), flags=flags, environ=self.environ)

@@ -73,6 +73,8 @@ def global_options() -> Parser:
     group.add_argument("--config", metavar="FILE", type=Path, default=absent,
                        help="settings file; default: $QUEUECTL_CONFIG, ./queuectl.toml, "
                             "~/.config/queuectl/queuectl.toml, /etc/queuectl/queuectl.toml")  # fmt: skip
+    group.add_argument("--read-only", action="store_true", default=absent,
+                       help="look only: whatever would change something is refused")  # fmt: skip
     group.add_argument("--ascii", action="store_true", default=absent, help="plain ASCII signs only")
     group.add_argument("--no-mouse", action="store_true", default=absent, help="console: leave the mouse alone")
     group.add_argument("--inline", action="store_true", default=absent,

@@ -12,14 +12,13 @@ from typing import Literal
 from textual.app import App
 from textual.driver import Driver
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.theme import Theme
 
 from queuectl.console import actions, words
 from queuectl.console.alarm import Bell
 from queuectl.console.bars import works_on
 from queuectl.console.commandline import Command
-from queuectl.console.contexts import Contexts
+from queuectl.console.contexts import Contexts, Place
 from queuectl.console.driver import SteadyDriver
 from queuectl.console.feed import Feed
 from queuectl.console.glyphs import glyphs
@@ -27,7 +26,6 @@ from queuectl.console.link import Link
 from queuectl.console.palette import RegistryCommands
 from queuectl.console.picture import Picture
 from queuectl.console.screens.base import COMMAND, ConsoleScreen
-from queuectl.console.screens.contexts import ContextScreen
 from queuectl.console.screens.fleet import FleetScreen
 from queuectl.console.screens.help import HelpScreen
 from queuectl.console.screens.jobs import JobsScreen
@@ -37,6 +35,7 @@ from queuectl.console.screens.providers import ProvidersScreen
 from queuectl.console.screens.queue import QueueScreen
 from queuectl.console.screens.workers import WorkersScreen
 from queuectl.console.steering import PANELS, Steering
+from queuectl.console.switching import Switching
 from queuectl.console.theme import tone_variables
 from queuectl.console.theme_files import Themes
 from queuectl.console.view.look import Look
@@ -81,6 +80,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.monotonic = monotonic
         self.keys = actions.resolve(settings.console.keymap)
         self.steering = Steering(self)
+        self.switching = Switching(self)
         self.feed = Feed(link, settings.console.refresh_s, self.paint, monotonic)
         rebound = [name for name in settings.console.keymap if name in self.keys.by_id]
         self.set_keymap({name: ",".join(self.keys.by_id[name]) for name in rebound})
@@ -237,38 +237,23 @@ class ConsoleApp(App[None], inherit_bindings=False):
     # Other servers.
 
     def do_context(self) -> None:
-        if len(self.contexts.names) < 2:
-            self.tell("the settings name no other server: add [contexts.NAME] with a url")
-            return
-        self.push_screen(ContextScreen(self.contexts), self._switch)
-
-    def _switch(self, name: str | None) -> None:
-        if name is not None:
-            self.run_worker(self.action_attach(name), group="command")
+        self.switching.ask()
 
     async def action_attach(self, name: str) -> None:
+        await self.switching.attach(name)
+
+    async def turn_to(self, place: Place) -> None:
         """Show another server, with nothing left of the one before: screens, filters and marks are made anew."""
-        if isinstance(self.screen, ModalScreen):
-            self.tell("close the dialog first: it is about the server that is shown")
-            return
-        try:
-            place = self.contexts.place(name)
-        except UsageError as error:
-            self.tell(str(error), severity="error")
-            return
-        if place is self.contexts.current:
-            return
         while len(self.screen_stack) > 1:
             await self.pop_screen()
         for known in self._screens:
             self.uninstall_screen(known)
-        self.contexts.go(name)
+        self.contexts.go(place.name)
         self.link, self.settings, self.environment = self.contexts.link, place.settings, place.settings.environment
         before, self.feed = self.feed, Feed(self.link, self.feed.interval_s, self.paint, self.monotonic)
         self.feed.span_s = before.span_s
         self._bell.rest()
         await self._open_screens()
-        self.tell(f"this is {place.settings.environment.name or name} now: {self.link.address}")
 
     # Going to screens.
 

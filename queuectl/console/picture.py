@@ -41,4 +41,3 @@ class Picture:
 
     def operations_on(self, queue: str) -> tuple[Operation, ...]:
         return tuple(operation for operation in self.operations if operation.queue == queue)
-

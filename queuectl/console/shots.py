@@ -28,6 +28,7 @@ SCENES = (
     Scene("fleet", ("G",)),
     Scene("queue", ("G", "enter")),
     Scene("panel", ("G", "d")),
+    Scene("plot", ("G", "enter", "v")),
     Scene("workers", ("3",)),
     Scene("providers", ("4", "j")),
     Scene("jobs", ("G", "5", "space", "space")),

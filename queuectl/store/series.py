@@ -22,7 +22,7 @@ ENTRIES_10S = 8640
 FINE_TAIL_S = 60.0
 """Of a plot that merges samples, only so much is read at one second, the rest at ten."""
 FINE_SPAN_S = 600.0
-PAGE = 100
+PAGE = 25
 """Entries read and decoded in one go: a few milliseconds with fifty queues, so that a console stays quick."""
 LATEST_FRESH_S = 10
 

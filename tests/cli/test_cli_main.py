@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from command_runs import ROOT, Cli, command_line
@@ -129,3 +130,41 @@ def test_the_headless_processes_never_import_textual() -> None:
     code = ("import sys, queuectl.cli.main, queuectl.daemon.main, queuectl.worker.main\n"
             "sys.exit('textual' in sys.modules)")  # fmt: skip
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_context_of_the_settings_is_another_server(
+    cli: Cli, fill: Callable[[str, int], list[str]], tmp_path: Path, redis_url: str
+) -> None:
+    config = tmp_path / "queuectl.toml"
+    config.write_text(f'[contexts.prod]\nurl = "{redis_url}"\nname = "PROD"\nproduction = true\n'
+                      '[contexts.gone]\nurl = "redis://:hunter2@127.0.0.1:1"\n')  # fmt: skip
+    nowhere = {"QUEUECTL_URL": "redis://127.0.0.1:1", "QUEUECTL_CONFIG": str(config)}
+    assert cli("--context", "prod", "status", **nowhere).code == 0
+    assert cli("status", "--context", "gone", QUEUECTL_CONFIG=str(config)).code == 4
+    shown = cli("--context", "prod", "config", "show", **nowhere).out
+    assert "--context prod" in next(line for line in shown.splitlines() if "server.url" in line)
+    assert "hunter2" not in shown
+    fill("forum", 1)
+    refused = cli("--context", "prod", "pause", "forum", "--yes", **nowhere)
+    assert refused.code == 3
+    assert "forum" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("--context", "nope", "status"), "no context 'nope'; there are: prod"),
+        (("--context", "prod", "--url", "redis://x", "status"), "--context and --url exclude each other"),
+    ],
+)
+def test_a_context_that_cannot_be_meant_is_refused(cli: Cli, tmp_path: Path, argv: tuple[str, ...], said: str) -> None:
+    config = tmp_path / "queuectl.toml"
+    config.write_text('[contexts.prod]\nurl = "redis://prod"\n')
+    result = cli(*argv, QUEUECTL_CONFIG=str(config))
+    assert (result.code, said in result.err) == (2, True)
+
+
+def test_read_only_refuses_a_change(cli: Cli, fill: Callable[[str, int], list[str]]) -> None:
+    fill("forum", 1)
+    assert cli("pause", "forum", "--yes", "--read-only").code == 3
+    assert cli("pause", "forum", "--yes").code == 0

@@ -277,5 +277,3 @@ async def test_a_confirmed_panel_hands_on_the_identity_it_was_shown_for() -> Non
         await pilot.pause()
         await settle(app)
         assert [preview.server for preview in seen] == ["run-1"]
-
-

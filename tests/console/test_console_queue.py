@@ -78,7 +78,7 @@ async def test_only_the_rows_in_sight_are_fetched() -> None:
         assert len(rows(app)) == page
         await go(app, pilot, "pagedown")
         assert link.pages[-1] == ("forum", "queued", page, page)
-        assert f"{page + 1}-{2 * page} of 48,112" in text_of(app, "#jobs-heading")
+        assert f"{page + 1}-{2 * page} of 460,442" in text_of(app, "#jobs-heading")
         await go(app, pilot, "pageup")
         assert link.pages[-1][2] == 0
         assert {limit for _, _, _, limit in link.pages[2:]} == {page}
@@ -96,14 +96,14 @@ async def test_walking_off_the_page_fetches_the_next_row() -> None:
 
 async def test_first_and_last_and_a_list_that_became_shorter() -> None:
     async with opened() as (app, pilot, link):
-        link.change_queue("forum", depth=400)
+        link.change_queue("forum", depth=400, surge=0)
         await settle(app)
         await go(app, pilot, "G", "enter", "G")
         page = main_screen(app).page_rows
         assert link.pages[-1][2] == 400 - page
         await go(app, pilot, "g")
         assert link.pages[-1][2] == 0
-        link.change_queue("forum", depth=100_000)
+        link.change_queue("forum", depth=100_000, surge=0)
         await settle(app)
         await go(app, pilot, "G")
         assert "of 100,000" in text_of(app, "#jobs-heading")

@@ -251,7 +251,7 @@ def test_under_the_prompt_it_leaves_its_last_picture(home: Path) -> None:
     try:
         one.send(b"\xff\xc3d")
         one.send(b"r")
-        one.until(b"refresh off")
+        one.until(b"every 2s")
         one.seen = b""
         one.send(b"q")
         assert one.wait() == 0
@@ -272,7 +272,7 @@ def test_under_the_prompt_it_can_only_look(home: Path) -> None:
         one.seen = b""
         one.send(b"d1v?:")
         one.send(b"r")
-        one.until(b"refresh off")
+        one.until(b"every 2s")
         assert b"Cancel" not in one.seen
     finally:
         one.close()

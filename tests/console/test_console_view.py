@@ -218,10 +218,9 @@ def test_header_shows_the_ledgers_residue() -> None:
 
 def test_alert_says_the_worst_first_and_how_much_more_there_is() -> None:
     assert line_text(alert(FRESH, LOOK, 120)) == (
-        " ▲ forum: growing 4.4k/s, will not clear at this rate · provider-bound: ses at 600 of 625/s"
-        " · +3 more"
+        " ▲ forum: growing 4.4k/s, will not clear at this rate · provider-bound: ses at 600 of 625/s · +3 more"
     )
-    assert line_text(alert(FRESH, LOOK, 70)) == " ▲ forum: growing 4.4k/s, will not clear at this rate · +3 more"
+    assert line_text(alert(FRESH, LOOK, 70)) == " ▲ forum: growing 4.4k/s, will not clear at this rate · +4 more"
 
 
 def test_alert_fits_any_width() -> None:
@@ -273,7 +272,7 @@ def test_layout(columns: int, rows: int, queues: int, charts: int, has_events: b
 def test_layout_fills_the_terminal_and_never_more() -> None:
     for columns, rows, queues in itertools.product((40, 80, 120), range(6, 80), (0, 1, 5, 60)):
         layout = fleet_layout(columns, rows, queues, 20)
-        assert 3 + layout.table + layout.chart_rows + layout.event_rows == rows
+        assert 3 + layout.table + layout.chart_lines * layout.chart_rows + layout.event_rows == rows
         assert min(layout.table, layout.chart_rows + 1, layout.event_rows + 1) >= 1
 
 

@@ -201,6 +201,6 @@ def test_operations_under_way() -> None:
 
 def test_jobs_heading() -> None:
     assert line_text(jobs_heading(queue("forum"), "queued", 20, 11, LOOK)) == (
-        " JOBS queued 21-31 of 48,112 in claim order, newest first · tab: in flight"
+        " JOBS queued 21-31 of 460,442 in claim order, newest first · tab: in flight"
     )
     assert line_text(jobs_heading(queue("legacy"), "failed", 0, 0, LOOK)) == " JOBS failed none of 7 · tab: finished"

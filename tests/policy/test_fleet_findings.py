@@ -128,8 +128,6 @@ def test_more_workers_do_not_help_where_the_provider_is_the_limit() -> None:
 def test_a_retry_storm() -> None:
     calm = growing(depth=3, in_per_s=50.0, out_per_s=50.0, service_per_s=100.0, eta_s=1.0)
     storm = replace(calm, retry_per_s=120.0)
-    assert said(fleet(queues=(storm,))) == [
-        (Severity.WARN, "forum: retry storm: 120/s are put off, 50/s get through")
-    ]
+    assert said(fleet(queues=(storm,))) == [(Severity.WARN, "forum: retry storm: 120/s are put off, 50/s get through")]
     assert said(fleet(queues=(replace(calm, retry_per_s=5.0),))) == []
     assert said(fleet(queues=(replace(calm, out_per_s=0.5, retry_per_s=0.9),))) == []

@@ -40,6 +40,7 @@ class FleetScreen(ConsoleScreen):
         ascii_only = self.look.signs.ascii
         yield RowTable(COLUMNS, id="queues", empty="no queues yet", ascii=ascii_only)
         yield PlotRow(MOST_PLOTS, self.look)
+        yield PlotRow(MOST_PLOTS, self.look, id="charts-below")
         yield Lines(id="events", classes="fades")
 
     def selected_queue(self) -> str:
@@ -66,8 +67,9 @@ class FleetScreen(ConsoleScreen):
 
     def _divide(self, layout: Layout) -> None:
         self.table().styles.height = layout.table
-        self._plots_shown = max(layout.charts, 1)
-        self.query_one(PlotRow).fit(layout.charts, layout.chart_rows)
+        self._plots_shown = max(layout.charts * layout.chart_lines, 1)
+        for line, charts in enumerate(self.query(PlotRow)):
+            charts.fit(layout.charts if line < layout.chart_lines else 0, layout.chart_rows)
         events = self.query_one("#events", Lines)
         events.display = layout.event_rows > 0
         events.styles.height = max(layout.event_rows, 1)
@@ -87,9 +89,10 @@ class FleetScreen(ConsoleScreen):
         return self._first_plot
 
     def _paint_charts(self, picture: Picture) -> None:
-        queue = self.plotted_queue
-        self.query_one(PlotRow).show(plots(picture, queue, self.look), picture, self.console.monotonic(), queue=queue,
-                                     first=self._first_plot)  # fmt: skip
+        queue, now_s = self.plotted_queue, self.console.monotonic()
+        makers = plots(picture, queue, self.look)
+        for line, charts in enumerate(self.query(PlotRow)):
+            charts.show(makers, picture, now_s, queue=queue, first=self._first_plot + line * MOST_PLOTS)
 
     @on(LiveTable.RowHighlighted)
     def _moved(self) -> None:

@@ -105,7 +105,7 @@ class QueueScreen(JobPages):
 
     def _divide(self) -> None:
         rows, columns = self.size.height, self.size.width
-        self.set_class(rows < MEDIUM_ROWS, "-short")
+        self.set_class(rows < MEDIUM_ROWS or columns < WIDE_COLUMNS, "-short")
         charts = 0 if rows < TALL_ROWS else 3 if columns >= WIDE_COLUMNS else 1
         self.query_one(PlotRow).fit(charts, CHART_ROWS if rows < 50 else CHART_ROWS + 4)
         self.query_one("#queue-events", Lines).display = rows >= TALL_ROWS

@@ -26,7 +26,10 @@ class Layout:
     table: int
     charts: int = 0
     chart_rows: int = 0
+    """Of one line of charts."""
     event_rows: int = 0
+    chart_lines: int = 1
+    """Lines of charts below each other."""
 
 
 def too_small(columns: int, rows: int) -> bool:
@@ -44,8 +47,10 @@ def fleet_layout(columns: int, rows: int, queues: int, events: int) -> Layout:
         return _one_plot(body, wanted)
     table = min(wanted, body - TALL_CHART_ROWS - EVENT_ROWS)
     rest = body - table
-    chart_rows = max(TALL_CHART_ROWS, min(TALLEST_CHART_ROWS, rest - max(events + 1, EVENT_ROWS)))
-    return Layout(table, 3, chart_rows, rest - chart_rows)
+    room = rest - max(events + 1, EVENT_ROWS)
+    lines = 2 if room >= 2 * MOST_CHART_ROWS else 1
+    chart_rows = max(TALL_CHART_ROWS, min(TALLEST_CHART_ROWS, room // lines))
+    return Layout(table, 3, chart_rows, rest - lines * chart_rows, lines)
 
 
 def _one_plot(body: int, wanted: int) -> Layout:

@@ -21,6 +21,8 @@ ASCII_AREA_SIGNS = "#+.-"
 TIME_TICKS, VALUE_TICKS = 6, 4
 MARK_ROWS = 4
 MUTED = "muted"
+_WHITE_GROUND = "\x1b[48;5;15m"
+"""What plotext takes for its default under axes and rules, whatever it is told; the terminal's own is better."""
 _FRAME = str.maketrans("┌┐└┘─│┤├┬┴┼", "++++-|+++++")
 
 
@@ -59,7 +61,7 @@ def draw_large(picture: Picture, width: int, height: int, style: Style, inks: In
         below = place % MARK_ROWS / max(height - 4, MARK_ROWS)
         name = ("" if mark.rule else f"{style.glyphs.down} ") + clean(mark.name, style.glyphs.ascii)
         figure.draw(figure.text(mark.at_s, top * (1 - below), name))
-    drawn: str = figure.build().string(colorless=not inks.by_tone).rstrip("\n")
+    drawn: str = figure.build().string(colorless=not inks.by_tone).rstrip("\n").replace(_WHITE_GROUND, "")
     return drawn.translate(_FRAME) if style.glyphs.ascii else drawn
 
 
