@@ -95,14 +95,21 @@ Everything Redis holds of one job. Its data is shown as JSON with addresses mask
 disassembly: nothing is unpickled or executed.
 """, """
   queuectl job m-9kQ2nW0ZsY1bT7uXc4Lr
+  queuectl job m-9kQ2nW0ZsY1bT7uXc4Lr --reveal --reason "asked by their support, case 4711"
 """)  # fmt: skip
     parser.add_argument("job_id", metavar="ID")
+    parser.add_argument("--reveal", action="store_true",
+                        help="print the address alone, unmasked; the audit log says who looked")  # fmt: skip
+    parser.add_argument("--reason", metavar="TEXT", default="", help="with --reveal: why; stands in the audit log")
     parser.add_argument("--json", action="store_true", help="machine-readable")
     parser.set_defaults(run=_job)
 
 
 def _job(context: Context) -> int:
     with context.store() as store:
+        if context.args.reveal:
+            print(store.run(context.gate().reveal(context.args.job_id, reason=context.args.reason)))
+            return 0
         found = store.run(jobs.detail(context.args.job_id))
     if context.args.json:
         print_json(asdict(found))

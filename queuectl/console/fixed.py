@@ -229,6 +229,7 @@ class FixedLink:
     def __init__(self) -> None:
         self.state = fleet()
         self.committed: list[tuple[Action, str, str]] = []
+        self.revealed: list[str] = []
         self.running: tuple[Operation, ...] = ()
 
     async def fleet(self) -> FleetState:
@@ -259,6 +260,10 @@ class FixedLink:
 
     async def operations(self) -> tuple[Operation, ...]:
         return self.running
+
+    async def reveal(self, job_id: str, queue: str, state: str) -> str:  # noqa: ARG002
+        self.revealed.append(job_id)
+        return "ana.keller@example.org"
 
     async def stop_operation(self, op_id: str) -> None:
         self.running = tuple(operation for operation in self.running if operation.op_id != op_id)

@@ -52,6 +52,9 @@ class Link(Protocol):
     async def job(self, job_id: str, queue: str, state: str) -> JobDetail:
         """Everything about one job, as `jobs` listed it. UsageError when there is no such job any more."""
 
+    async def reveal(self, job_id: str, queue: str, state: str) -> str:
+        """A mail's address, unmasked; the audit log names who looked. RefusedError; UsageError: there is none."""
+
     async def samples(self, queue: str) -> QueueSamples:
         """A look into a queue's jobs: some that wait, and why others failed."""
 

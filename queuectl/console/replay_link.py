@@ -131,6 +131,9 @@ class ReplayLink:
     async def job(self, job_id: str, queue: str, state: str) -> JobDetail:  # noqa: ARG002
         _refuse()
 
+    async def reveal(self, job_id: str, queue: str, state: str) -> str:  # noqa: ARG002
+        _refuse()
+
     async def samples(self, queue: str) -> QueueSamples:  # noqa: ARG002
         """A recording holds no jobs."""
         return QueueSamples()

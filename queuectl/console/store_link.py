@@ -134,6 +134,10 @@ class StoreLink:
         blob = await store.run(admission.get_template(str(message["template"])))
         return replace(found, text=rendered_text(message, blob)) if blob else found
 
+    async def reveal(self, job_id: str, queue: str, state: str) -> str:
+        tier = Tier(state) if state in set(Tier) else None
+        return await (await self._store()).run(self._gate.reveal(job_id, queue=queue, tier=tier))
+
     async def samples(self, queue: str) -> QueueSamples:
         return await (await self._store()).run(samples.of_queue(queue))
 

@@ -31,11 +31,14 @@ from queuectl.model import (
     SetShed,
     StopOperation,
     Suppress,
+    Tier,
     Undo,
     Unsuppress,
+    UsageError,
 )
+from queuectl.policy.masking import mask_address
 from queuectl.settings import Settings
-from queuectl.store import audit, keys, policy_hash
+from queuectl.store import audit, jobs, keys, notes, policy_hash
 from queuectl.store.changes import Change, failed_jobs, policies, running, suppressing, switches, transfers, undoing
 from queuectl.store.client import Argument, Steps, ask, script
 
@@ -91,6 +94,20 @@ class Gate:
         """Stop a drain or refill under way, at once. Raises RefusedError when the environment is read-only."""
         preview = yield from self.preview(StopOperation(op_id))
         return (yield from self.commit(preview, typed=preview.confirm_word))
+
+    def reveal(self, job_id: str, *, queue: str = "", tier: Tier | None = None, reason: str = "") -> Steps[str]:
+        """The recipient's address of a mail job, unmasked; the audit log says first who looked at whose.
+
+        Raises RefusedError when the environment is read-only, UsageError for a job that is no mail of ours.
+        """
+        if self.settings.environment.read_only:
+            raise RefusedError(f"{READ_ONLY}: revealing an address is written into the audit log")
+        found = yield from jobs.message(job_id, queue=queue, tier=tier)
+        if not found or not found.get("to"):
+            raise UsageError(f"job {job_id} is no mail of queuectl: there is no address to reveal")
+        address = str(found["to"])
+        yield from notes.note("reveal", job_id, after=mask_address(address), reason=reason, who=self.operator)
+        return address
 
     def _change(self, action: Action) -> Steps[Change]:
         match action:

@@ -1,4 +1,4 @@
-"""What automation did on its own account, told in the audit stream."""
+"""What changes no queue and is told in the audit stream all the same."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from queuectl.store import audit, keys
 from queuectl.store.client import Steps, ask, script
 
 
-def note(action: str, scope: str, *, after: str, reason: str, fence: str = "") -> Steps[int]:
+def note(action: str, scope: str, *, after: str, reason: str, fence: str = "", who: str = AUTOMATION) -> Steps[int]:
     """Write one audit entry; nothing else is changed. Returns its number. Raises LeaseLostError for an old `fence`."""
     entry = {
-        "who": AUTOMATION, "action": action, "scope": scope, "before": "", "after": after, "reason": reason,
+        "who": who, "action": action, "scope": scope, "before": "", "after": after, "reason": reason,
         "undoable": "0", "payload": "",
     }  # fmt: skip
     fields = [part for pair in entry.items() for part in pair]

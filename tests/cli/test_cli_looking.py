@@ -67,6 +67,14 @@ def test_one_job(cli: Cli, fill: Fill) -> None:
     assert json.loads(cli("job", job_id, "--json").out)["view"]["job_id"] == job_id
 
 
+def test_an_address_is_revealed_on_record(cli: Cli, fill: Fill) -> None:
+    (job_id,) = fill("forum", 1)
+    assert cli("job", job_id, "--reveal", "--reason", "case 4711").out == "user0@example.org\n"
+    told = cli("audit").out
+    assert "case 4711" in told
+    assert "user0@" not in told
+
+
 def test_a_pickle_is_shown_without_being_executed(cli: Cli, redis: Redis, tmp_path: Path) -> None:
     trap = tmp_path / "executed"
 

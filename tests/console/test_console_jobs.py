@@ -230,3 +230,13 @@ def test_tabs_that_do_not_fit_keep_the_chosen_one_and_a_sign() -> None:
         assert len(narrow) <= 40
         assert narrow.endswith("›")
         assert f"{total(queue, state):,} " in narrow
+
+
+async def test_an_address_is_revealed_by_a_key_of_its_own() -> None:
+    async with opened() as (app, pilot, link):
+        await go(app, pilot, "G", "5", "enter")
+        shown = app.screen.query_one("#job-lines", Lines)
+        assert not any("ana.keller@" in line_text(line) for line in shown.lines)
+        await go(app, pilot, "R")
+        assert line_text(shown.lines[0]).split()[:2] == ["to", "ana.keller@example.org"]
+        assert link.revealed == [FIRST]

@@ -266,3 +266,25 @@ def test_the_policy_is_published_with_the_first_change(store: Store, redis: Redi
     assert not redis.exists(keys.policy("a"))
     commit(store, SetPause("a", Switch.ON), settings=POOLED)
     assert redis.hget(keys.policy("a"), "cap") == b"8"
+
+
+def test_an_address_is_revealed_on_record(world: Store, redis: Redis) -> None:
+    (job_id,) = put(world, "a", 1, campaign="reveal")
+    address = world.run(Gate(POOLED, OPERATOR).reveal(job_id, reason="case 4711"))
+    assert address == mail(0).to
+    entry = world.run(audit.recent(1))[0]
+    assert (entry.who, entry.action, entry.scope, entry.reason) == (OPERATOR, "reveal", job_id, "case 4711")
+    assert address not in entry.after
+
+
+def test_a_read_only_environment_reveals_nothing(world: Store, redis: Redis) -> None:
+    (job_id,) = put(world, "a", 1, campaign="reveal")
+    before = everything(redis)
+    with pytest.raises(RefusedError, match="read-only"):
+        world.run(Gate(with_environment(read_only=True), OPERATOR).reveal(job_id))
+    assert everything(redis) == before
+
+
+def test_what_is_no_mail_of_ours_has_no_address(world: Store) -> None:
+    with pytest.raises(UsageError, match="no mail of queuectl"):
+        world.run(Gate(POOLED, OPERATOR).reveal("no-such-job"))

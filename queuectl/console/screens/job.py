@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -13,7 +15,7 @@ from queuectl.console import words
 from queuectl.console.bars import Lines
 from queuectl.console.view.header import environment_badge
 from queuectl.console.view.look import Line, Look, Span
-from queuectl.model import JobDetail
+from queuectl.model import JobDetail, QueuectlError
 
 if TYPE_CHECKING:
     from queuectl.console.app import ConsoleApp
@@ -45,27 +47,41 @@ def _text(text: str, look: Look) -> list[Line]:
 
 
 class JobScreen(ModalScreen[None]):
-    """Scrolls; Esc or Enter closes."""
+    """Scrolls; R reveals the address, which the audit log then tells; Esc or Enter closes."""
 
     CSS_PATH = "job.tcss"
     AUTO_FOCUS = "#job-body"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,ctrl+c", "close", "Close", show=False),
+        Binding("R", "reveal", "Reveal the address", show=False),
         Binding("j", "scroll(1)", show=False),
         Binding("k", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, detail: JobDetail) -> None:
+    def __init__(self, detail: JobDetail, reveal: Callable[[], Awaitable[str]]) -> None:
+        """`reveal` gives the job's address, from the server that it is on, whatever the console shows by then."""
         super().__init__()
         self._detail = detail
+        self._reveal = reveal
 
     def compose(self) -> ComposeResult:
         console = cast("ConsoleApp", self.app)
         title = Span(f"job {words.plain(self._detail.view.job_id, console.look.signs)}", "title", bold=True)
         badge = environment_badge(console.environment)
-        yield Lines([(*badge, title, Span("  esc closes", "muted"))], id="job-title")
+        yield Lines([(*badge, title, Span("  esc closes   R reveals the address, on record", "muted"))], id="job-title")
         with VerticalScroll(id="job-body"):
-            yield Lines(job_lines(self._detail, console.look))
+            yield Lines(job_lines(self._detail, console.look), id="job-lines")
+
+    @work(exclusive=True)
+    async def action_reveal(self) -> None:
+        console = cast("ConsoleApp", self.app)
+        try:
+            address = await self._reveal()
+        except QueuectlError as error:
+            console.tell(str(error), severity="error")
+            return
+        shown = _fact("to", f"{address}  (the audit log says that you looked)", console.look)
+        self.query_one("#job-lines", Lines).show([shown, *job_lines(self._detail, console.look)])
 
     def action_close(self) -> None:
         self.dismiss(None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual import on, work
 
 from queuectl.console.picture import Picture
@@ -148,7 +150,8 @@ class JobPages(ConsoleScreen):
         except QueuectlError as error:
             self.console.tell(str(error), severity="error")
         else:
-            await self.console.push_screen(JobScreen(detail))
+            reveal = partial(self.console.link.reveal, job_id, self._queue, self._state)
+            await self.console.push_screen(JobScreen(detail, reveal))
 
     def copied(self) -> str:
         """What the copy key takes: the selected job's id."""
