@@ -63,7 +63,11 @@ def update(rates: Rates, before: Counters, after: Counters) -> Rates:
     out_per_s = _average(rates.out_per_s, left / interval_s, weight)
     served = left > 0 or (after.served and before.served)
     backlogged = after.depth > 0 and before.depth > 0 and served and not (before.shut or after.shut)
-    service = _average(rates.service_per_s, left / interval_s, weight) if backlogged else rates.service_per_s
+    known = rates.service_per_s
+    # Whoever does more than we believed can do that much, backlog or not: refill goes by this rate, and workers that
+    # finish each refill before the next picture would else be held at what they did when they were slow.
+    faster = known is not None and left / interval_s > known
+    service = _average(known, left / interval_s, weight) if backlogged or faster else known
     in_per_s = _average(rates.in_per_s, arrived / interval_s, weight)
     retry_per_s = _average(rates.retry_per_s, max(0, after.retried - before.retried) / interval_s, weight)
     return Rates(in_per_s, out_per_s, service, *_waits(rates, before, after), retry_per_s)

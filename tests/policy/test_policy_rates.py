@@ -80,6 +80,15 @@ def test_the_service_rate_is_measured_under_backlog_only() -> None:
     assert update(known, counters(depth=9), unserved).service_per_s == 50.0
 
 
+def test_a_rate_beyond_the_known_service_rate_is_believed_without_backlog() -> None:
+    rates, ahead = Rates(service_per_s=100.0), counters()
+    for second in range(60):
+        before, ahead = ahead, counters(second + 1.0, left=ahead.left + 3000)
+        rates = update(rates, before, ahead)
+    assert rates.service_per_s == pytest.approx(3000, rel=0.01)
+    assert update(Rates(), counters(), counters(1.0, left=3000)).service_per_s is None
+
+
 def test_waits_are_those_of_the_last_interval_with_claims() -> None:
     first = update(Rates(), counters(waits={3: 10}), counters(1.0, waits={3: 10, 8: 95, 20: 5}))
     assert (first.wait_p50_s, first.wait_p95_s) == (WAIT_UNIT_S * WAIT_BASE**8, WAIT_UNIT_S * WAIT_BASE**8)
