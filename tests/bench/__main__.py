@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import console_cost, control, delivery, isolation, queues, transfers
+from tests.bench import console_cost, control, delivery, isolation, linear, queues, scale, spike, transfers
 from tests.bench.sides import Bench, Table, run_bench
 from tests.bench.world import SideError, open_world
 
@@ -30,6 +30,9 @@ BENCHES: dict[str, Callable[[float], Bench]] = {
     "tiers": control.tiers,
     "drain": transfers.drain,
     "console": console_cost.console,
+    "linear": linear.linear,
+    "scale": scale.scale,
+    "surge": spike.surge,
 }
 
 

@@ -30,6 +30,7 @@ from queuectl.store import keys
 from tests.bench.crowd import BEATS, populate, settings_text, worker_name
 from tests.bench.queues import SCRIPTS
 from tests.bench.sides import Bench, Side
+from tests.bench.usage import cpu_s
 from tests.bench.world import LONGEST_S, ROOT, SideError, World, children, module
 
 QUEUES, WORKERS, JOBS = 50, 200, 1_000_000
@@ -254,18 +255,9 @@ def _counted(client: Redis, known: set[str]) -> tuple[int, int]:
 
 
 def _cost(pid: int, asked: Callable[[], tuple[int, int]], seconds: float, watch: Callable[[float], int]) -> Cost:
-    began_s, cpu_s, (commands, octets) = time.monotonic(), _cpu_s(pid), asked()
+    began_s, used_s, (commands, octets) = time.monotonic(), cpu_s(pid), asked()
     written = watch(seconds)
     took_s = time.monotonic() - began_s
     now_commands, now_octets = asked()
-    return Cost(1000 * (_cpu_s(pid) - cpu_s) / took_s, written / took_s, (now_commands - commands) / took_s,
+    return Cost(1000 * (cpu_s(pid) - used_s) / took_s, written / took_s, (now_commands - commands) / took_s,
                 (now_octets - octets) / took_s)  # fmt: skip
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system time of a process, all its threads."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError as error:
-        raise SideError("it ended before it was measured") from error
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.bench.own import smtp_settings, worker
 from tests.bench.queues import QUEUE, SCRIPTS, check_delivered, rq_drain, rq_enqueue_command, rq_worker
@@ -22,10 +24,9 @@ SLOW_MS = 50
 
 def smtp_sink(scale: float) -> Bench:
     ours, theirs, source = (round(jobs * scale) for jobs in (10_000, 300, 10_000))
-    skip = "" if _tool("smtp-sink") else "skipped: smtp-sink (Debian: postfix, needed for its tools only) is not there"
 
     def side(name: str, measure: Callable[[World, int], float]) -> Side:
-        return Side(name, lambda world: _with_sink(world, measure), skip)
+        return Side(name, lambda world: _with_sink(world, measure), sink_trouble())
 
     return Bench("smtp", "9 kB mails composed and delivered to smtp-sink at 0 ms", "mails/s", (
         side("queuectl, 2 workers × 50 slots", lambda world, port: _own(world, port, ours, 50)),
@@ -46,6 +47,11 @@ def slow(scale: float) -> Bench:
         side("rq SimpleWorker + smtplib, 1 process", theirs, lambda world, port: _rq(world, port, theirs, 1)),
         side("rq SimpleWorker + smtplib, 2 processes", theirs, lambda world, port: _rq(world, port, theirs, 2)),
     ))  # fmt: skip
+
+
+def sink_trouble() -> str:
+    """Why nothing can be delivered to smtp-sink here; empty when it can."""
+    return "" if _tool("smtp-sink") else "skipped: smtp-sink (Debian: postfix, needed for its tools only) is not there"
 
 
 def _own(world: World, port: int, jobs: int, slots: int) -> float:
@@ -71,7 +77,7 @@ def _source(port: int, jobs: int) -> float:
 
 
 def _with_sink(world: World, measure: Callable[[World, int], float]) -> float:
-    with _smtp_sink() as port:
+    with running_sink() as (port, _):
         return measure(world, port)
 
 
@@ -92,19 +98,27 @@ def _with_slow(world: World, jobs: int, measure: Callable[[World, int], float]) 
 
 
 @contextmanager
-def _smtp_sink() -> Iterator[int]:
-    """Postfix's smtp-sink on a free port."""
+def running_sink(counts: Path | None = None) -> Iterator[tuple[int, int]]:
+    """Postfix's smtp-sink on a free port: port and process id. It keeps count in the file, see `taken`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    process = subprocess.Popen([_tool("smtp-sink"), *user, f"127.0.0.1:{port}", "1024"], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    count = ["-c"] if counts else []
+    with (counts or Path(os.devnull)).open("wb") as output:
+        process = subprocess.Popen([_tool("smtp-sink"), *count, *user, f"127.0.0.1:{port}", "1024"], text=True,
+                                   stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE)  # fmt: skip
     try:
         _await_port(port, process)
-        yield port
+        yield port, process.pid
     finally:
         process.kill()
         process.communicate()
+
+
+def taken(counts: Path) -> int:
+    """Messages that the sink has counted until now."""
+    found = re.findall(rb"mesg=(\d+)", counts.read_bytes()[-200:])
+    return int(found[-1]) if found else 0
 
 
 def _await_port(port: int, process: subprocess.Popen[str]) -> None:

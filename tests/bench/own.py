@@ -24,10 +24,10 @@ def smtp_settings(world: World, port: int, connections: int) -> Path:
     return _written(world, f"smtp-{port}.toml", SMTP.format(port=port, connections=connections))
 
 
-def worker(world: World, settings: Path, queue: str, concurrency: int) -> list[str]:
-    """The command line an operator would use."""
+def worker(world: World, settings: Path, queue: str, concurrency: int, *, burst: bool = True) -> list[str]:
+    """The command line an operator would use; `burst` ends it when nothing waits."""
     return module("queuectl", "--url", world.url, "--config", settings, "worker", queue, "--concurrency", concurrency,
-                  "--burst")  # fmt: skip
+                  *(["--burst"] if burst else []))  # fmt: skip
 
 
 def _written(world: World, name: str, text: str) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -82,6 +83,23 @@ class Table:
         comparison = f"{times:.3g} ×" if times and row is not self.rows[0] else ""
         figures = f"{row.median:>12,.0f}{min(row.values):>11,.0f}{max(row.values):>11,.0f}"
         return f"  {row.side:<44}{figures}   {comparison}{f'  {row.trouble}' if row.trouble else ''}".rstrip()
+
+
+def figures_of(run: Callable[[World], Mapping[str, float]], names: Mapping[str, str]) -> tuple[Side, ...]:
+    """Sides that show the figures of one run a round, which the first of them makes. `names`: why a figure cannot be
+    had here, empty when it can."""
+    first = next(iter(names))
+    seen: dict[str, float] = {}
+
+    def measure(name: str, world: World) -> float:
+        if name == first:
+            seen.clear()
+            seen.update(run(world))
+        if name not in seen:
+            raise SideError("the run failed")
+        return seen[name]
+
+    return tuple(Side(name, partial(measure, name), skip) for name, skip in names.items())
 
 
 def ratio(ours: Row, other: Row) -> float | None:

@@ -38,11 +38,20 @@ def test_a_drain_and_a_refill_are_watched(tmp_path: Path) -> None:
     assert all(figures.values())
 
 
+def test_every_message_of_a_large_run_is_accounted_for(tmp_path: Path) -> None:
+    (bench,) = run(tmp_path, "scale", "--scale", "0.002")["benches"]
+    figures = {side["side"]: side["median"] for side in bench["sides"] if not side["trouble"]}
+    residues = [figure for name, figure in figures.items() if "residue" in name]
+    assert set(residues) == {0}
+    assert all(figure for name, figure in figures.items() if "residue" not in name)
+    assert figures.get("smtp-sink's own count of them", 500) == 500
+
+
 def test_an_unknown_bench_is_told_which_there_are() -> None:
     command = [sys.executable, "-m", "tests.bench", "nope"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert "there are: admission, noop, bytes, smtp, slow, flood, tick, tiers, drain, console" in result.stderr
+    assert "there are: admission, noop, bytes, smtp, slow, flood, tick, tiers, drain, console, " in result.stderr
 
 
 def test_ratios_are_of_the_same_round() -> None:

@@ -84,14 +84,14 @@ def module(name: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", name, *map(str, arguments)]
 
 
-def run_json(command: Sequence[str]) -> dict[str, Any]:
+def run_json(command: Sequence[str], *, longest_s: float = LONGEST_S) -> dict[str, Any]:
     """Run a process to its end; its last line is its result. Raises SideError with what it said instead."""
     try:
         result = subprocess.run(command, cwd=ROOT, env=_environ(), stdin=subprocess.DEVNULL, capture_output=True,
-                                text=True, timeout=LONGEST_S, check=False)  # fmt: skip
+                                text=True, timeout=longest_s, check=False)  # fmt: skip
         values: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired as error:
-        raise SideError(f"took longer than {LONGEST_S:g} s") from error
+        raise SideError(f"took longer than {longest_s:g} s") from error
     except (IndexError, ValueError) as error:
         raise SideError(last_line(result.stderr or result.stdout)) from error
     return values
