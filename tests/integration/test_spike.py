@@ -41,7 +41,7 @@ FLOOR_S = 0.2
 """Waits under this are taken to be this: the machine's own hiccups, of which the spike is not the cause."""
 EXPECTED = {
     ("surge", "forum", "on"), ("surge", "forum", "off"), ("overflow", "forum", "on"), ("shed", "digest", "on"),
-    ("shed", "digest", "off"), ("mode", "digest", "lifo"), ("mode", "digest", "fifo"),
+    ("shed", "digest", "off"),
 }  # fmt: skip
 """What automation has to have done, action, queue and value; overflow stays on for half a minute after its last use."""
 TICK_S = 0.05
