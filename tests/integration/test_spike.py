@@ -41,9 +41,11 @@ FLOOR_S = 0.2
 """Waits under this are taken to be this: the machine's own hiccups, of which the spike is not the cause."""
 EXPECTED = {
     ("surge", "forum", "on"), ("surge", "forum", "off"), ("overflow", "forum", "on"), ("shed", "digest", "on"),
-    ("shed", "digest", "off"),
+    ("shed", "digest", "off"), ("mode", "digest", "lifo"), ("mode", "digest", "fifo"),
 }  # fmt: skip
 """What automation has to have done, action, queue and value; overflow stays on for half a minute after its last use."""
+# Both act on digest, and shedding empties it in a tick or two. So newest-first begins at once and at a shorter
+# predicted wait than shedding, which also has to last a second: the one never forestalls the other.
 TICK_S = 0.05
 PATIENCE_S = 60.0
 SETTINGS = """\
@@ -77,8 +79,8 @@ overflow = "auto"
 
 [queues.digest]
 class = "bulk"
-target_wait_s = 2
-max_age_s = 4
+target_wait_s = 4
+max_age_s = 2
 objective = "freshness"
 shed = "auto"
 direction = "auto"
@@ -89,7 +91,7 @@ surge_enter_for_s = 1
 overflow_enter_work_s = 2
 shed_enter_for_s = 1
 shed_leave_for_s = 2
-lifo_enter_for_s = 1
+lifo_enter_for_s = 0
 lifo_leave_for_s = 2
 clear_within_s = 10
 settle_s = 2
